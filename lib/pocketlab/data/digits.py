@@ -1,0 +1,105 @@
+"""Handwritten digits: 1,797 real ones that ship with scikit-learn, or MNIST."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pocketlab.errors import PocketlabError
+
+# MNIST as one file, as the Keras project serves it (LeCun, Cortes, Burges; CC BY-SA 3.0).
+MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+
+
+@dataclass(frozen=True)
+class Digits:
+    """A set of labelled digits, split for training and for testing.
+
+    Images are (count, 1, height, width) uint8 pixels, 0 (paper) to 255 (ink), as a camera would deliver them; labels are
+    (count,) int64. `mean` and `std` are those of the training pixels divided by 255.
+    """
+
+    name: str
+    description: str
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    mean: float
+    std: float
+
+    def normalize(self, images: np.ndarray) -> np.ndarray:
+        """Turn pixels (…, height, width) from 0..255 into the float32 values that a model is trained on."""
+        return ((images.astype(np.float32) / 255.0 - self.mean) / self.std).astype(np.float32)
+
+
+def load_digits(name: str = "digits") -> Digits:
+    """Load `"digits"` (8×8, from scikit-learn, no download) or `"mnist"` (28×28).
+
+    MNIST comes from `$POCKETLAB_DATA` where a copy lies there; otherwise it is downloaded once (11 MB), verified by its
+    SHA-256, and kept in that folder or, without the variable, in `~/.pocketlab/data`.
+
+    Raises ValueError for another name, PocketlabError when MNIST is neither there nor to be downloaded.
+    """
+    if name == "digits":
+        return _scikit_learn_digits()
+    if name == "mnist":
+        return _mnist()
+    raise ValueError(f'There is no set called {name!r}: choose "digits" or "mnist".')
+
+
+def _scikit_learn_digits() -> Digits:
+    from sklearn.datasets import load_digits as load
+    from sklearn.model_selection import train_test_split
+
+    images, labels = load(return_X_y=True)
+    pixels = np.round(images.reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)  # 17 gray levels, spread over a byte
+    train, test = train_test_split(np.arange(len(labels)), test_size=450, stratify=labels, random_state=0)
+    return _digits("digits", "scikit-learn's handwritten digits, 8×8", pixels, labels, train, test)
+
+
+def _mnist() -> Digits:
+    folder = Path(os.environ.get("POCKETLAB_DATA") or Path.home() / ".pocketlab" / "data") / "mnist"
+    sample = folder / "mnist10k.npz"
+    if sample.exists():
+        with np.load(sample) as arrays:
+            images, labels = arrays["images"], arrays["labels"]
+        order = np.arange(len(labels))
+        return _digits("mnist", "10,000 digits of MNIST, 28×28", images[:, None], labels, order[:8000], order[8000:])
+    with np.load(_download_mnist(folder)) as arrays:
+        images = np.concatenate([arrays["x_train"], arrays["x_test"]])
+        labels = np.concatenate([arrays["y_train"], arrays["y_test"]])
+    order = np.arange(len(labels))
+    return _digits("mnist", "MNIST, 70,000 digits, 28×28", images[:, None], labels, order[:60000], order[60000:])
+
+
+def _download_mnist(folder: Path) -> str:
+    import pooch
+
+    try:
+        return str(pooch.retrieve(MNIST_URL, known_hash=f"sha256:{MNIST_SHA256}", fname="mnist.npz", path=folder))
+    except (OSError, ValueError) as error:
+        raise PocketlabError(
+            'MNIST could not be downloaded. Connect once, or use load_digits("digits"), which needs no network.'
+        ) from error
+
+
+def _digits(
+    name: str, description: str, images: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> Digits:
+    train_images = np.ascontiguousarray(images[train])
+    scaled = train_images / 255.0
+    return Digits(
+        name=name,
+        description=description,
+        train_images=train_images,
+        train_labels=labels[train].astype(np.int64),
+        test_images=np.ascontiguousarray(images[test]),
+        test_labels=labels[test].astype(np.int64),
+        mean=float(scaled.mean()),
+        std=float(scaled.std()),
+    )

@@ -1,0 +1,74 @@
+"""The small networks that labs convert, compress and run. Nothing here is downloaded; each trains in seconds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from pocketlab.data.digits import Digits
+
+
+def depthwise_separable(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """A 3×3 filter per channel, then a 1×1 mix of channels: MobileNet's block (Howard et al. 2017, section 3.1)."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, inputs, 3, stride, padding=1, groups=inputs, bias=False),
+        nn.BatchNorm2d(inputs),
+        nn.ReLU6(),
+        nn.Conv2d(inputs, outputs, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU6(),
+    )
+
+
+class DigitsNet(nn.Module):
+    """A MobileNet in miniature: x (batch, channels, height, width), normalized, to logits (batch, classes).
+
+    `width` multiplies the number of channels; `channels` is 1 for gray digits and 3 for color images.
+    """
+
+    def __init__(self, width: int = 1, channels: int = 1, classes: int = 10) -> None:
+        super().__init__()
+        w = 16 * width
+        self.features = nn.Sequential(
+            nn.Conv2d(channels, w, 3, padding=1, bias=False),
+            nn.BatchNorm2d(w),
+            nn.ReLU6(),
+            depthwise_separable(w, 2 * w),
+            depthwise_separable(2 * w, 4 * w, stride=2),
+            depthwise_separable(4 * w, 4 * w),
+        )
+        self.classifier = nn.Linear(4 * w, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits (batch, classes)."""
+        return self.classifier(self.features(x).mean((2, 3)))
+
+
+def train_digits(digits: Digits, *, epochs: int = 10, seed: int = 0) -> DigitsNet:
+    """Train a `DigitsNet` on the training images and return it in evaluation mode. The same seed gives the same weights."""
+    torch.manual_seed(seed)
+    net = DigitsNet()
+    images = torch.from_numpy(digits.normalize(digits.train_images))
+    labels = torch.from_numpy(digits.train_labels)
+    batch = 64
+    steps = epochs * -(-len(labels) // batch)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1e-2, total_steps=steps)
+    net.train()
+    for _ in range(epochs):
+        for rows in torch.randperm(len(labels)).split(batch):
+            loss = nn.functional.cross_entropy(net(images[rows]), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return net.eval()
+
+
+def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of rows of logits (count, classes) whose largest entry is at the label (count,)."""
+    return float((np.asarray(logits).argmax(1) == np.asarray(labels)).mean())
