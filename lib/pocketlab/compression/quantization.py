@@ -1,8 +1,8 @@
 """Affine quantization: real numbers as small integers, `x ≈ scale · (q − zero_point)`.
 
-The scheme is that of Jacob et al. 2018 (Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
-Inference, section 2.1), with the conventions of LiteRT's 8-bit specification: signed integers, weights symmetric without
-−2^(bits−1), activations asymmetric with a range that holds zero.
+The scheme is that of Jacob et al. 2018 (Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference, section 2.1), with the conventions of LiteRT's 8-bit specification: signed integers,
+weights symmetric without −2^(bits−1), activations asymmetric with a range that holds zero.
 """
 
 from __future__ import annotations
@@ -21,6 +21,16 @@ def integer_range(bits: int = 8, *, narrow_range: bool = False) -> tuple[int, in
     return (-top + 1 if narrow_range else -top), top - 1
 
 
+def model_megabytes(parameters: int, bits: int) -> float:
+    """Return the size in MB (10⁶ bytes) of that many parameters stored in `bits` bits each.
+
+    Raises ValueError for a negative number of parameters or bits that are not positive.
+    """
+    if parameters < 0 or bits <= 0:
+        raise ValueError(f"A model has 0 or more parameters of 1 or more bits; got {parameters} and {bits}.")
+    return parameters * bits / 8 / 1e6
+
+
 def affine_params(
     lo: float | np.ndarray,
     hi: float | np.ndarray,
@@ -32,8 +42,9 @@ def affine_params(
     """Return the scale and the zero point that cover the real range lo to hi.
 
     The range is first widened to hold 0, so that 0 (padding, the output of a ReLU) is stored without any error. With
-    `symmetric`, the range becomes −m to m, m the larger magnitude, and the zero point is 0. lo and hi are numbers, or arrays
-    of one shape with an entry per channel; scale (float) and zero_point (int) have that shape. A range that is only 0 gets scale 1.
+    `symmetric`, the range becomes −m to m, m the larger magnitude, and the zero point is 0. lo and hi are numbers, or
+    arrays of one shape with an entry per channel; scale (float) and zero_point (int) have that shape. A range that is
+    only 0 gets scale 1.
 
     Raises ValueError where lo > hi, where either is not finite, and for impossible bits.
     Source: Jacob et al. 2018, section 2.1 and equation 13 of section 3; LiteRT 8-bit quantization specification.
@@ -70,8 +81,8 @@ def quantize(
 ) -> np.ndarray:
     """Return the nearest integers, `clip(round(x / scale) + zero_point)`, shaped as x.
 
-    scale and zero_point are numbers, or have one entry for each index of x's first axis (per channel). The result is int8 up to 8
-    bits and int16 above. Values outside of the range are cut off at its ends.
+    scale and zero_point are numbers, or have one entry for each index of x's first axis (per channel). The result is
+    int8 up to 8 bits and int16 above. Values outside of the range are cut off at its ends.
 
     Raises ValueError for a NaN in x, a scale that is not positive and finite, and for impossible bits.
     """
@@ -97,7 +108,7 @@ def dequantize(q: np.ndarray, scale: float | np.ndarray, zero_point: int | np.nd
 
 
 def weight_scales(weights: np.ndarray, *, bits: int = 8) -> np.ndarray:
-    """Return one symmetric scale for each output channel of weights (output channels, …), as (output channels,) float64.
+    """Return one symmetric scale for each output channel of weights (output channels, …), as (channels,) float64.
 
     The largest magnitude of a channel lands on the largest integer, 127 for 8 bits. A channel of zeros gets scale 1.
 
@@ -128,14 +139,12 @@ def sqnr_db(reference: np.ndarray, approximation: np.ndarray) -> float:
     return float("inf") if noise == 0.0 else 10.0 * float(np.log10(signal / noise))
 
 
-def representative_batch(
-    images: np.ndarray, labels: np.ndarray, per_class: int, mean: float, std: float
-) -> np.ndarray:
+def representative_batch(images: np.ndarray, labels: np.ndarray, per_class: int, mean: float, std: float) -> np.ndarray:
     """Return the samples that a converter should see to learn the range of every activation.
 
-    images: (count, channels, height, width) uint8 pixels; labels: (count,). Takes the first `per_class` images of each class, class
-    after class in ascending order, and prepares them exactly as the app will: float32, divided by 255, mean taken off, divided by std.
-    The result is (classes · per_class, channels, height, width) float32.
+    images: (count, channels, height, width) uint8 pixels; labels: (count,). Takes the first `per_class` images of each
+    class, class after class in ascending order, and prepares them exactly as the app will: divided by 255, mean taken
+    off, divided by std. The result is (classes · per_class, channels, height, width) float32.
 
     Raises ValueError where a class has fewer than `per_class` images or std is not positive.
     """
@@ -157,5 +166,5 @@ def _per_channel(x: np.ndarray, parameter: float | int | np.ndarray) -> np.ndarr
     if p.ndim == 0:
         return p
     if x.ndim == 0 or p.shape != x.shape[:1]:
-        raise ValueError(f"A parameter per channel must have shape {x.shape[:1]} for x of shape {x.shape}; it has {p.shape}.")
+        raise ValueError(f"For x of shape {x.shape} a parameter per channel has shape {x.shape[:1]}, not {p.shape}.")
     return p.reshape(-1, *[1] * (x.ndim - 1))

@@ -1,0 +1,1 @@
+"""Data: small real sets, simulators, and the networks that labs start from."""

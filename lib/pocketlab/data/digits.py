@@ -19,8 +19,8 @@ MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1
 class Digits:
     """A set of labelled digits, split for training and for testing.
 
-    Images are (count, 1, height, width) uint8 pixels, 0 (paper) to 255 (ink), as a camera would deliver them; labels are
-    (count,) int64. `mean` and `std` are those of the training pixels divided by 255.
+    Images are (count, 1, height, width) uint8 pixels, 0 (paper) to 255 (ink), as a camera would deliver them; labels
+    are (count,) int64. `mean` and `std` are those of the training pixels divided by 255.
     """
 
     name: str

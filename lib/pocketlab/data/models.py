@@ -49,7 +49,7 @@ class DigitsNet(nn.Module):
 
 
 def train_digits(digits: Digits, *, epochs: int = 10, seed: int = 0) -> DigitsNet:
-    """Train a `DigitsNet` on the training images and return it in evaluation mode. The same seed gives the same weights."""
+    """Train a `DigitsNet` on the training images; return it in evaluation mode. A seed gives the same weights again."""
     torch.manual_seed(seed)
     net = DigitsNet()
     images = torch.from_numpy(digits.normalize(digits.train_images))

@@ -1,0 +1,1 @@
+"""Devices: what phones and their accelerators can do."""

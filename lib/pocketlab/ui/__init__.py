@@ -1,0 +1,1 @@
+"""What learners see: figures, tables, explorers."""

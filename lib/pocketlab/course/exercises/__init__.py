@@ -1,0 +1,1 @@
+"""The exercises, predictions and quizzes of each lab, one module a lab."""

@@ -1,0 +1,241 @@
+"""Check an answer against the reference, and find out which mistake it makes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+
+from pocketlab.course.comparing import agree, difference, number_text
+from pocketlab.course.exercise import Case, Exercise
+from pocketlab.course.outcomes import Outcome, call
+from pocketlab.course.relations import Observation, describe_labels, find_relation
+
+Status = Literal["passed", "not yet", "to do"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The first case that an answer got wrong, in words and numbers."""
+
+    label: str
+    inputs: str
+    expected: str
+    got: str
+    difference: str
+    printed: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found. `mistake` is the name of the known misconception or the kind of relation, `hint` what to tell."""
+
+    status: Status
+    passed: int
+    total: int
+    failure: Failure | None = None
+    mistake: str | None = None
+    hint: str | None = None
+    pattern: str | None = None
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One case with the expected outcome, the answer's, and how they differ (None: not at all)."""
+
+    case: Case
+    expected: Outcome
+    got: Outcome
+    difference: str | None
+
+
+def check_answer(exercise: Exercise, answer: Any) -> Verdict:
+    """Run the answer on every case and say how it did. Never raises because of an answer, and never hangs."""
+    total = len(_expected(exercise))
+    if not callable(answer):
+        text = f"lab.check wants the function itself, without parentheses; this is a {type(answer).__name__}."
+        return Verdict("not yet", 0, total, hint=text, mistake="not a function")
+    if answer is exercise.reference:
+        return Verdict("to do", 0, total, hint="This is the library's function. Run the cell with your own again.")
+    unfit = _unfit_parameters(exercise, answer)
+    if unfit:
+        return Verdict("not yet", 0, total, hint=unfit, mistake="wrong parameters")
+
+    trials = _run(exercise, answer)
+    failed = [trial for trial in trials if trial.difference]
+    if not failed:
+        return Verdict("passed", total, total)
+    if all(isinstance(trial.got.error, NotImplementedError) for trial in trials):
+        return Verdict("to do", 0, total)
+    mistake, hint = _explain(exercise, trials, failed)
+    right = [trial.case.label for trial in trials if not trial.difference]
+    return Verdict(
+        status="not yet",
+        passed=len(right),
+        total=total,
+        failure=_describe(exercise, failed[0]),
+        mistake=mistake,
+        hint=hint,
+        pattern=describe_labels(right, [trial.case.label for trial in failed]),
+    )
+
+
+def misconception_outcomes(exercise: Exercise) -> dict[str, tuple[Outcome, ...]]:
+    """What each known mistake does on every case."""
+    return _misconceptions(exercise)
+
+
+def expected_outcomes(exercise: Exercise) -> tuple[tuple[Case, Outcome], ...]:
+    """Every case with what the reference does on it."""
+    return _expected(exercise)
+
+
+@lru_cache(maxsize=64)
+def _expected(exercise: Exercise) -> tuple[tuple[Case, Outcome], ...]:
+    seed = int.from_bytes(exercise.id.encode(), "big") % 2**32
+    cases = exercise.cases(np.random.default_rng(seed))
+    return tuple((case, call(exercise.reference, case.args, 30.0)) for case in cases)
+
+
+@lru_cache(maxsize=64)
+def _misconceptions(exercise: Exercise) -> dict[str, tuple[Outcome, ...]]:
+    return {
+        known.name: tuple(call(known.wrong, case.args, exercise.time_limit_s) for case, _ in _expected(exercise))
+        for known in exercise.misconceptions
+    }
+
+
+def _run(exercise: Exercise, answer: Callable[..., Any]) -> list[_Trial]:
+    trials = []
+    for case, expected in _expected(exercise):
+        got = call(answer, case.args, exercise.time_limit_s)
+        trials.append(_Trial(case, expected, got, _trial_difference(exercise, expected, got)))
+        if got.out_of_time:  # the others would cost the same again
+            break
+    return trials
+
+
+def _trial_difference(exercise: Exercise, expected: Outcome, got: Outcome) -> str | None:
+    if got.out_of_time:
+        return f"It did not end within {exercise.time_limit_s:g} seconds."
+    if got.changed_arguments and not expected.changed_arguments:
+        name = _parameter_names(exercise)[got.changed_arguments[0]]
+        return f"The function changed its argument `{name}`, which the caller may still need. Work on a copy."
+    if expected.error is not None:
+        wanted = type(expected.error).__name__
+        if got.error is None:
+            return f"A {wanted} is wanted here: {expected.error}"
+        if not isinstance(got.error, type(expected.error)):
+            return f"A {wanted} is wanted here; it raised {_error_text(got.error)}."
+        return None
+    if got.error is not None:
+        return f"It raised {_error_text(got.error)}."
+    try:
+        return difference(expected.value, got.value, exercise.tolerance)
+    except (TypeError, ValueError) as error:
+        return f"The result cannot be compared with the expected one: {error}."
+
+
+def _explain(exercise: Exercise, trials: list[_Trial], failed: list[_Trial]) -> tuple[str | None, str | None]:
+    """Name the mistake: a known one first, then a relation that holds over the cases, else nothing."""
+    known = _closest_misconception(exercise, trials)
+    if known:
+        hint = next(m.hint for m in exercise.misconceptions if m.name == known)
+        return known, hint
+    comparable = [t for t in trials if t.expected.error is None and t.got.error is None and not t.got.out_of_time]
+    if all(trial in comparable for trial in failed):
+        relation = find_relation(
+            [Observation(t.expected.value, t.got.value, t.case.label, t.case.sizes) for t in comparable]
+        )
+        if relation:
+            return relation.kind, relation.sentence
+    return None, None
+
+
+def _closest_misconception(exercise: Exercise, trials: list[_Trial]) -> str | None:
+    """Return the known mistake that explains every failing case; of several, the one most like the answer on all cases.
+
+    A mistake must itself be wrong where it is to explain something, so that one which only fails elsewhere is not named.
+    """
+    best: tuple[int, int] = (0, 0)
+    name = None
+    for candidate, outcomes in _misconceptions(exercise).items():
+        alike = [_alike(exercise, trial.got, outcome) for trial, outcome in zip(trials, outcomes, strict=False)]
+        explained = [same for trial, same in zip(trials, alike, strict=True) if trial.difference]
+        if all(explained):
+            score = (sum(alike), len(explained))
+            if score > best:
+                best, name = score, candidate
+    return name
+
+
+def _alike(exercise: Exercise, first: Outcome, second: Outcome) -> bool:
+    if first.out_of_time or second.out_of_time:
+        return first.out_of_time == second.out_of_time
+    if bool(first.changed_arguments) != bool(second.changed_arguments):
+        return False
+    if first.error is not None or second.error is not None:
+        return type(first.error) is type(second.error)
+    return agree(second.value, first.value, exercise.tolerance)
+
+
+def _unfit_parameters(exercise: Exercise, answer: Callable[..., Any]) -> str | None:
+    case = _expected(exercise)[0][0]
+    try:
+        inspect.signature(answer).bind(*case.args)
+    except TypeError:
+        names = ", ".join(_parameter_names(exercise)[: len(case.args)])
+        return f"The check calls your function with {len(case.args)} arguments ({names}); it does not take these."
+    except ValueError:  # a built-in function tells nothing about its parameters
+        pass
+    return None
+
+
+def _parameter_names(exercise: Exercise) -> list[str]:
+    return list(inspect.signature(exercise.reference).parameters)
+
+
+def _describe(exercise: Exercise, trial: _Trial) -> Failure:
+    names = _parameter_names(exercise)
+    inputs = ", ".join(f"{name}={value_text(arg)}" for name, arg in zip(names, trial.case.args, strict=False))
+    return Failure(
+        label=trial.case.label,
+        inputs=inputs,
+        expected=_outcome_text(trial.expected),
+        got=_outcome_text(trial.got),
+        difference=trial.difference or "",
+        printed=trial.got.printed,
+    )
+
+
+def _outcome_text(outcome: Outcome) -> str:
+    if outcome.out_of_time:
+        return "no result in time"
+    if outcome.error is not None:
+        return f"raises {_error_text(outcome.error)}"
+    return value_text(outcome.value)
+
+
+def _error_text(error: BaseException) -> str:
+    message = str(error).split("\n")[0][:200]
+    return f"{type(error).__name__} ({message})" if message else type(error).__name__
+
+
+def value_text(value: Any, limit: int = 160) -> str:
+    """Show a value in one line, cut short where it is long."""
+    if isinstance(value, np.ndarray):
+        flat = np.array2string(value, precision=4, threshold=8, edgeitems=3, separator=", ").replace("\n", "")
+        text = (
+            f"{' '.join(flat.split())} (shape {value.shape}, {value.dtype})" if value.ndim else number_text(value[()])
+        )
+    elif isinstance(value, tuple):
+        text = f"({', '.join(value_text(item, 60) for item in value[:6])}{', …' if len(value) > 6 else ''})"
+    elif isinstance(value, float | np.generic):
+        text = number_text(value)
+    else:
+        text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

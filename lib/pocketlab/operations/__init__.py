@@ -1,0 +1,1 @@
+"""Operations: what happens to a model after it has shipped."""
