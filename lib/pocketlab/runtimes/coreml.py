@@ -17,7 +17,7 @@ import numpy as np
 
 from pocketlab.errors import UnavailableError
 from pocketlab.runtimes._coremltools import import_coremltools, quiet
-from pocketlab.runtimes.base import Runner
+from pocketlab.runtimes.base import Runner, measure
 from pocketlab.runtimes.coreml_export import (
     ImageInput,
     Metadata,
@@ -44,6 +44,7 @@ __all__ = [
     "image_scale_bias",
     "inspect",
     "load",
+    "measure",
     "quantize_weights",
 ]
 
