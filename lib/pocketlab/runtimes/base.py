@@ -6,11 +6,19 @@ Each runtime module has `export(model, example, path, **options) -> ModelFile`, 
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+
+from pocketlab.errors import ModelFileError
+from pocketlab.runtimes.memory import PeakMemory
+
+MINIMUM_RUNS = 10
+_WARM_UP_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,11 @@ class Inspection:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Latency of single calls in milliseconds, and the process's peak resident memory while they ran, in MB (10⁶ bytes)."""
+    """Latency of single calls in milliseconds, and the process's peak memory while they ran, in MB (10⁶ bytes).
+
+    MLPerf's rule: quote `p90_ms`, and never a latency without the accuracy. Memory is of the whole process with whatever it
+    had loaded before; `pocketlab.runtimes.memory` says of which kind.
+    """
 
     p50_ms: float
     p90_ms: float
@@ -68,3 +80,78 @@ class Runner(Protocol):
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Run the model once on x, shaped as the model's input."""
         ...
+
+
+def measure(runner: Runner, x: np.ndarray, *, seconds: float = 1.0, threads: int = 1) -> Measurement:
+    """Time single calls of `runner(x)` until `seconds` have passed and at least `MINIMUM_RUNS` were made.
+
+    The calls before, at least one and up to 0.2 s of them, warm caches up and are the ones during which memory is sampled, so
+    that sampling does not disturb what is timed. Percentiles between two calls are interpolated linearly.
+
+    Raises ValueError if the runner was loaded for another number of threads.
+    Source: MLPerf Inference rules, single-stream scenario.
+    """
+    if runner.threads != threads:
+        raise ValueError(
+            f"This model was loaded for {runner.threads} thread(s) and is to be measured with {threads}: "
+            f"load it again with threads={threads}, since a runtime fixes the number when it loads."
+        )
+    with PeakMemory(interval_s=0.02) as memory:
+        _time_calls(runner, x, min(seconds, _WARM_UP_SECONDS), minimum=1)
+    times_ms = 1000.0 * np.array(_time_calls(runner, x, seconds, minimum=MINIMUM_RUNS))
+    p50, p90 = np.percentile(times_ms, [50, 90])
+    return Measurement(float(p50), float(p90), float(times_ms.mean()), len(times_ms), threads, memory.peak_mb)
+
+
+def _time_calls(runner: Runner, x: np.ndarray, seconds: float, minimum: int) -> list[float]:
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(times) < minimum or time.perf_counter() < end:
+        start = time.perf_counter()
+        runner(x)
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def size_bytes(path: str | Path) -> int:
+    """Return the size of a file, or of all files of a package (a folder), in bytes."""
+    path = Path(path)
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
+def check_model_path(path: str | Path, suffix: str) -> Path:
+    """Return `path` as a Path if a file or package of that name is there, holds something and ends in `suffix`.
+
+    Raises ModelFileError, naming the file and the fault.
+    """
+    path = Path(path)
+    if path.suffix != suffix:
+        raise ModelFileError(
+            f"{path.name} is not a {suffix} file by its name: give the path of one that ends in {suffix}."
+        )
+    if not path.exists():
+        raise ModelFileError(f"{path.name} is not there (looked in {path.parent}): export it first, or check the name.")
+    if size_bytes(path) == 0:
+        raise ModelFileError(f"{path.name} is empty: what wrote it did not finish. Export it again.")
+    return path
+
+
+def run_rows(call: Callable[[np.ndarray], np.ndarray], x: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
+    """Call a model whose input is `shape` with x (rows, …): all at once where the shapes agree, else row by row.
+
+    A file made for a batch of one can so be given a whole test set. None in `shape` stands for any size.
+
+    Raises ValueError if x does not fit.
+    """
+    if _fits(x.shape, shape):
+        return call(x)
+    if x.ndim == len(shape) > 0 and len(x) > 0 and _fits((1, *x.shape[1:]), shape):
+        return np.concatenate([call(x[row : row + 1]) for row in range(len(x))])
+    wanted = ", ".join("any" if size is None else str(size) for size in shape)
+    raise ValueError(f"The model takes an input of shape ({wanted}) and got {x.shape}.")
+
+
+def _fits(got: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(got) == len(wanted) and all(w in (None, g) for g, w in zip(got, wanted, strict=True))

@@ -1,0 +1,146 @@
+"""LiteRT, formerly TensorFlow Lite: PyTorch to .tflite, and running it on this machine's CPU."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pocketlab.runtimes import _litert, tflite_file
+from pocketlab.runtimes.base import ModelFile, measure, run_rows
+from pocketlab.runtimes.litert_quantize import check_options, quantize_file
+from pocketlab.runtimes.tflite_file import FORMAT, inspect
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["LiteRTRunner", "export", "inspect", "load", "measure", "quantize_file"]
+
+
+def export(
+    model: torch.nn.Module,
+    example: torch.Tensor,
+    path: str | Path,
+    *,
+    quantization: str | None = None,
+    representative: np.ndarray | Iterable[np.ndarray] | None = None,
+    per_channel: bool = True,
+) -> ModelFile:
+    """Convert a PyTorch model to .tflite, in float32 or quantized.
+
+    example: (batch, …), an input of the shape that the file will take. quantization, representative, per_channel: see
+    `quantize_file`; None keeps float32. The model is converted in evaluation mode and left as it was.
+
+    Raises ValueError for options that do not go together.
+    """
+    check_options(quantization, representative, per_channel)
+    path = Path(path)
+    if path.suffix != ".tflite":
+        raise ValueError(f"{path.name} must end in .tflite, the name by which every tool knows the format.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if quantization is None:
+        _convert(model, example, path)
+        return ModelFile(path, FORMAT, path.stat().st_size)
+    with tempfile.TemporaryDirectory() as folder:
+        float_path = Path(folder) / "float.tflite"
+        _convert(model, example, float_path)
+        return quantize_file(float_path, path, quantization, representative=representative, per_channel=per_channel)
+
+
+def _convert(model: torch.nn.Module, example: torch.Tensor, path: Path) -> None:
+    litert_torch = _litert.import_litert_torch()
+    evaluated = copy.deepcopy(model).eval()
+    with _litert.quiet():
+        litert_torch.convert(evaluated, (example,)).export(str(path))
+
+
+def load(path: str | Path, *, threads: int = 1, xnnpack: bool = True) -> LiteRTRunner:
+    """Load a .tflite file of one input and one output.
+
+    threads: of LiteRT's kernels and of XNNPACK. xnnpack: let the XNNPACK delegate take the operators that it can; without it
+    LiteRT's own kernels run.
+
+    Raises ModelFileError for a file that is missing, damaged, or of another kind.
+    """
+    path = tflite_file.check(path)
+    return LiteRTRunner(path, _litert.interpreter(path, threads=threads, xnnpack=xnnpack), threads)
+
+
+class LiteRTRunner:
+    """A loaded .tflite model: float in, float out, whatever the file's own input and output types are.
+
+    threads: as given to `load`. operators: every operator of the graph, in order. partitions: those of them that a delegate
+    took, one tuple of names for each of its partitions.
+    """
+
+    def __init__(self, path: Path, interpreter: Any, threads: int) -> None:
+        self.path = path
+        self.threads = threads
+        self._interpreter = interpreter
+        self._input = _only(path, "input", interpreter.get_input_details())
+        self._output = _only(path, "output", interpreter.get_output_details())
+        self._shape = tuple(int(size) for size in self._input["shape"])
+        self.operators, self.partitions = _delegation(interpreter)
+
+    @property
+    def delegated(self) -> int:
+        """How many of the operators a delegate took."""
+        return sum(map(len, self.partitions))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Run on x, float, of the file's input shape; more rows than it takes are run one after the other."""
+        return run_rows(self._run, np.asarray(x), self._shape)
+
+    def _run(self, x: np.ndarray) -> np.ndarray:
+        self._interpreter.set_tensor(self._input["index"], _to_tensor(x, self._input))
+        self._interpreter.invoke()
+        return _from_tensor(self._interpreter.get_tensor(self._output["index"]), self._output)
+
+
+def _only(path: Path, role: str, details: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(details) != 1:
+        raise ValueError(f"{path.name} has {len(details)} {role}s, and a runner takes a model with exactly one.")
+    return details[0]
+
+
+def _to_tensor(x: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    dtype = details["dtype"]
+    if not np.issubdtype(dtype, np.integer) or not details["quantization"][0]:
+        return np.ascontiguousarray(x, dtype)
+    scale, zero_point = details["quantization"]
+    limits = np.iinfo(dtype)
+    return np.clip(np.round(x / scale) + zero_point, limits.min, limits.max).astype(dtype)
+
+
+def _from_tensor(y: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    scale, zero_point = details["quantization"]
+    if not np.issubdtype(y.dtype, np.integer) or not scale:
+        return y
+    return ((y.astype(np.float32) - zero_point) * np.float32(scale)).astype(np.float32)
+
+
+def _delegation(interpreter: Any) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Return the operators of the graph, and those inside each delegated partition.
+
+    The interpreter lists the original operators first and then one DELEGATE for each partition, with the tensors that go
+    into and come out of it. What lies between those is what the delegate took.
+    """
+    listed = interpreter._get_ops_details()  # the only way from Python; tests/unit/test_litert.py holds it
+    nodes = [node for node in listed if node["op_name"] != "DELEGATE"]
+    producer = {int(tensor): index for index, node in enumerate(nodes) for tensor in node["outputs"]}
+    partitions = []
+    for delegate in listed[len(nodes) :]:
+        outside = {int(tensor) for tensor in delegate["inputs"]}
+        pending = [int(tensor) for tensor in delegate["outputs"]]
+        taken: set[int] = set()
+        while pending:
+            index = producer.get(pending.pop())
+            if index is not None and index not in taken:
+                taken.add(index)
+                pending += [int(tensor) for tensor in nodes[index]["inputs"] if int(tensor) not in outside]
+        partitions.append(tuple(nodes[index]["op_name"] for index in sorted(taken)))
+    return tuple(node["op_name"] for node in nodes), tuple(partitions)
