@@ -132,3 +132,18 @@ def test_nothing_global_changes():
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_moving_artists_are_redrawn_over_what_is_kept_still():
+    plot = Plot("A point on a grid.")
+    (ax,) = plot.axes
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="x", ylabel="y")
+    (point,) = ax.plot([0.5], [0.5])
+    whole = plot.png()
+    plot.moving(point)
+    assert plot.png() == whole
+    point.set_data([0.2], [0.2])
+    moved = plot.png()
+    assert moved != whole
+    point.set_data([0.5], [0.5])
+    assert plot.png() == whole   # no trace of the earlier position

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pocketlab.ui import theme
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 # One and a half times the CSS size: sharper on a high-density screen, and a busy full-width figure still under 45 kB.
@@ -32,12 +33,17 @@ class Plot:
     axes: tuple[Axes, ...]
 
     def __init__(self, alt: str, *, width: int = 800, height: int = 360, rows: int = 1, columns: int = 1) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
         self.alt = alt
         self.width = width
         self.height = height
         with theme.applied():
             self.figure = theme.new_figure(width, height)
             self.axes = tuple(self.figure.subplots(rows, columns, squeeze=False).flat)
+        self._canvas = FigureCanvasAgg(self.figure)
+        self._moving: tuple[Artist, ...] = ()
+        self._still: Any = None
         self._widget: Any = None
 
     @property
@@ -51,19 +57,39 @@ class Plot:
             raise ValueError("A plot needs an alternative text: one or two sentences that say what it shows.")
         self._alt = text
 
+    def moving(self, *artists: Artist) -> None:
+        """Say that from now on only these artists change.
+
+        All else (axes, labels, grid) is then drawn once and kept, which makes `update` five times faster; a later change
+        to it is not seen.
+        """
+        for artist in artists:
+            artist.set_animated(True)
+        self._moving = artists
+        self._still = None
+
     def png(self) -> bytes:
         """The drawing as it is now, as a PNG file."""
-        import numpy as np
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from PIL import Image
 
-        self.figure.set_dpi(theme.PIXELS_PER_INCH * _PIXEL_RATIO)
-        canvas = FigureCanvasAgg(self.figure)
-        canvas.draw()
-        image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+        self._draw()
+        size = self._canvas.get_width_height(physical=True)
+        image = Image.frombuffer("RGBA", size, self._canvas.buffer_rgba()).convert("RGB")
         file = io.BytesIO()
         image.quantize(_PALETTE_COLORS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(file, "png")
         return file.getvalue()
+
+    def _draw(self) -> None:
+        if self._still is None:
+            self.figure.set_dpi(theme.PIXELS_PER_INCH * _PIXEL_RATIO)
+            self._canvas.draw()
+            if self._moving:
+                self._still = self._canvas.copy_from_bbox(self.figure.bbox)
+        else:
+            self._canvas.restore_region(self._still)
+        for artist in self._moving:
+            if artist.axes is not None:
+                artist.axes.draw_artist(artist)
 
     def html(self) -> str:
         """The drawing as it is now: an `<img>` with its alternative text, the PNG inside."""
