@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
+import flatbuffers
 import pytest
-from hypothesis import given
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pocketlab.runtimes._litert import delegate_unannounced
 from pocketlab.runtimes.delegates import (
     DEFAULT_LIMITS,
     Subset,
@@ -100,6 +105,72 @@ def test_sides_alternate(graph):
 def test_a_graph_never_has_more_partitions_than_its_list_has_runs(graph):
     supported, edges = graph
     assert sum(s.delegated for s in partition(supported, edges)) <= count_partitions(supported)
+
+
+def write_tflite(path: Path, supported: list[bool], reads: list[tuple[int, int]]) -> None:
+    """Write a model of two-input operators: ADD, which XNNPACK takes, and FLOOR_MOD, which it does not.
+
+    `reads[i]` has the two tensors that operator i reads: 0 is the model's input, j + 1 what operator j returns.
+    """
+    tensors = []
+    for i in range(len(supported) + 1):
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.type, tensor.buffer = f"t{i}", [4], schema.TensorType.FLOAT32, 0
+        tensors.append(tensor)
+    operators = []
+    for i, (takes, inputs) in enumerate(zip(supported, reads, strict=True)):
+        operator = schema.OperatorT()
+        operator.opcodeIndex, operator.inputs, operator.outputs = int(not takes), list(inputs), [i + 1]
+        operator.builtinOptions = schema.AddOptionsT() if takes else schema.FloorModOptionsT()
+        operator.builtinOptionsType = (
+            schema.BuiltinOptions.AddOptions if takes else schema.BuiltinOptions.FloorModOptions
+        )
+        operators.append(operator)
+    codes = []
+    for builtin in (schema.BuiltinOperator.ADD, schema.BuiltinOperator.FLOOR_MOD):
+        code = schema.OperatorCodeT()
+        code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, builtin, 1
+        codes.append(code)
+    read = {tensor for inputs in reads for tensor in inputs}
+    graph = schema.SubGraphT()
+    graph.tensors, graph.operators, graph.inputs = tensors, operators, [0]
+    graph.outputs = [i for i in range(1, len(tensors)) if i not in read]
+    model = schema.ModelT()
+    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, codes, [graph], [schema.BufferT()]
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(builder.Output())
+
+
+@st.composite
+def two_input_models(draw):
+    """Operators that read either the model's input or other operators, as the functions under test take them."""
+    supported = draw(st.lists(st.booleans(), min_size=1, max_size=10))
+    earlier = [st.just((0, 0)) if i == 0 else st.tuples(*[st.integers(1, i)] * 2) for i in range(len(supported))]
+    return supported, [draw(st.one_of(st.just((0, 0)), inputs)) for inputs in earlier]
+
+
+@given(two_input_models())
+@settings(max_examples=60, deadline=None)
+@example(([YES, NO, YES, YES], [(0, 0), (1, 1), (1, 1), (2, 3)]))
+def test_litert_itself_makes_the_same_partitions_and_copies(tmp_path_factory, model):
+    """The real interpreter with XNNPACK lists one DELEGATE for each partition, with the tensors that cross into it."""
+    supported, reads = model
+    path = tmp_path_factory.getbasetemp() / "two_inputs.tflite"
+    write_tflite(path, supported, reads)
+    with delegate_unannounced():
+        interpreter = Interpreter(str(path))
+        interpreter.allocate_tensors()
+    listed = [node for node in interpreter._get_ops_details() if node["op_name"] == "DELEGATE"]
+    crossing = [
+        ({int(t) for t in node["inputs"]}, {int(t) for t in node["outputs"]}) for node in listed
+    ]
+    edges = [(tensor - 1, i) for i, inputs in enumerate(reads) for tensor in inputs if tensor]
+    ours = [part.operators for part in partition(supported, edges) if part.delegated]
+    assert len(ours) == len(crossing)
+    for operators, (_, outputs) in zip(ours, crossing, strict=True):
+        assert outputs <= {node + 1 for node in operators}
+    assert boundary_copies(supported, edges) == sum(len(i) + len(o) for i, o in crossing)
 
 
 @pytest.mark.parametrize("edge", [(1, 0), (0, 0), (0, 3), (-1, 1)])
