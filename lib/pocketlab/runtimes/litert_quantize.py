@@ -46,8 +46,8 @@ def quantize_file(
     "float16": weights stored as float16 and computed with as float32 on a CPU.
     representative: inputs (rows, …) or batches of them, prepared as the model gets them. The range of a tensor is from the
     smallest to the largest value seen (the quantizer's default, a moving average, depends on the order of the inputs).
-    per_channel: a scale for each output channel of a weight, instead of one for the whole tensor. Biases and activations
-    have one scale per tensor in any case.
+    per_channel: a scale for each output channel of a weight, instead of one for the whole tensor. Activations have one
+    scale per tensor in any case, and with "dynamic_int8" depthwise weights have one per channel in any case.
 
     Raises ModelFileError for a damaged `path_in`, ValueError for options or inputs that do not fit.
     """
@@ -82,6 +82,10 @@ def _add_recipe(quantizer: Any, quantization: str, per_channel: bool) -> None:
     granularity = QuantGranularity.CHANNELWISE if per_channel else QuantGranularity.TENSORWISE
     if quantization == "dynamic_int8":
         quantizer.add_dynamic_config(*every, num_bits=8, granularity=granularity)
+        # LiteRT's kernel for float activations with int8 depthwise weights reads a scale for every channel, whether the
+        # file has them or not (depthwise_conv.cc, EvalHybridPerChannel), so this operator always gets them.
+        depthwise = TFLOperationName.DEPTHWISE_CONV_2D
+        quantizer.add_dynamic_config(".*", depthwise, num_bits=8, granularity=QuantGranularity.CHANNELWISE)
     elif quantization == "static_int8":
         quantizer.add_static_config(*every, activation_num_bits=8, weight_num_bits=8, weight_granularity=granularity)
     else:
