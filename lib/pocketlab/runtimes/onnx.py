@@ -1,0 +1,146 @@
+"""ONNX Runtime: PyTorch to .onnx, and running it on this machine's CPU."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pocketlab.errors import ModelFileError
+from pocketlab.runtimes.base import Inspection, ModelFile, TensorInfo, check_model_path, measure, run_rows
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["OnnxRunner", "export", "inspect", "load", "measure"]
+
+FORMAT = "onnx"
+_ERRORS_ONLY = 3  # ONNX Runtime's severities: 0 verbose, 1 information, 2 warning, 3 error, 4 fatal
+
+
+def export(model: torch.nn.Module, example: torch.Tensor, path: str | Path) -> ModelFile:
+    """Convert a PyTorch model to one .onnx file, weights included.
+
+    example: (batch, …), an input of the shape that the file will take. The model is converted in evaluation mode and left
+    as it was.
+    """
+    import torch
+
+    path = Path(path)
+    if path.suffix != ".onnx":
+        raise ValueError(f"{path.name} must end in .onnx, the name by which every tool knows the format.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    evaluated = copy.deepcopy(model).eval()
+    registration = logging.getLogger("torch.onnx._internal.exporter._registration")  # says that torchvision is missing
+    level = registration.level
+    registration.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(evaluated, (example,), path, dynamo=True, external_data=False, verbose=False)
+    finally:
+        registration.setLevel(level)
+    return ModelFile(path, FORMAT, path.stat().st_size)
+
+
+def load(path: str | Path, *, threads: int = 1) -> OnnxRunner:
+    """Load an .onnx file of one input and one output with ONNX Runtime's CPU kernels.
+
+    Raises ModelFileError for a file that is missing, damaged, or of another kind.
+    """
+    import onnxruntime
+
+    path = check_model_path(path, ".onnx")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY + 1  # an error is raised, and need not be printed too
+    try:
+        session = onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors have no base class of their own
+        reason = " ".join(str(error).split()).replace(os.fspath(path), path.name)
+        raise ModelFileError(f"{path.name} cannot be loaded by ONNX Runtime: {reason}") from error
+    return OnnxRunner(path, session, threads)
+
+
+class OnnxRunner:
+    """A loaded .onnx model: one array in, one array out. threads: as given to `load`."""
+
+    def __init__(self, path: Path, session: Any, threads: int) -> None:
+        self.path = path
+        self.threads = threads
+        self._session = session
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ValueError(
+                f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs; a runner takes one of each."
+            )
+        self._name = inputs[0].name
+        self._shape = tuple(size if isinstance(size, int) else None for size in inputs[0].shape)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Run on x, float32, of the file's input shape; more rows than it takes are run one after the other."""
+        return run_rows(self._run, np.ascontiguousarray(x, np.float32), self._shape)
+
+    def _run(self, x: np.ndarray) -> np.ndarray:
+        return self._session.run(None, {self._name: x})[0]
+
+
+def inspect(path: str | Path) -> Inspection:
+    """Return what an .onnx file holds: operators, constants by type, inputs and outputs, without running it.
+
+    Raises ModelFileError for a file that is missing, damaged, or of another kind.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    path = check_model_path(path, ".onnx")
+    try:
+        model = onnx.load(os.fspath(path), load_external_data=False)
+        onnx.checker.check_model(model)
+    except (DecodeError, onnx.checker.ValidationError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelFileError(f"{path.name} is no whole .onnx file: {reason}. Export it again.") from error
+    operators: dict[str, int] = {}
+    for node in model.graph.node:
+        operators[node.op_type] = operators.get(node.op_type, 0) + 1
+    bytes_by_type: dict[str, int] = {}
+    for constant in model.graph.initializer:
+        kind = _type_name(constant.data_type)
+        bytes_by_type[kind] = bytes_by_type.get(kind, 0) + _constant_bytes(constant)
+    constants = {constant.name for constant in model.graph.initializer}
+    return Inspection(
+        FORMAT,
+        path.stat().st_size,
+        operators,
+        sum(math.prod(constant.dims) for constant in model.graph.initializer),
+        bytes_by_type,
+        tuple(_tensor_info(value) for value in model.graph.input if value.name not in constants),
+        tuple(_tensor_info(value) for value in model.graph.output),
+    )
+
+
+def _type_name(number: int) -> str:
+    import onnx
+
+    return onnx.helper.tensor_dtype_to_np_dtype(number).name
+
+
+def _constant_bytes(constant: Any) -> int:
+    import onnx
+
+    if constant.raw_data:
+        return len(constant.raw_data)
+    return math.prod(constant.dims) * onnx.helper.tensor_dtype_to_np_dtype(constant.data_type).itemsize
+
+
+def _tensor_info(value: Any) -> TensorInfo:
+    tensor = value.type.tensor_type
+    shape = tuple(size.dim_value if size.HasField("dim_value") else None for size in tensor.shape.dim)
+    return TensorInfo(value.name, shape, _type_name(tensor.elem_type))
