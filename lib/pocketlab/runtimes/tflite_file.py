@@ -44,12 +44,20 @@ def read(path: str | Path) -> Any:
     _litert.verify(path)
     from ai_edge_litert.schema_py_generated import ModelT
 
-    try:
+    with own_errors(path):
         return ModelT.InitFromPackedBuf(path.read_bytes(), 0)
-    except (ValueError, IndexError, TypeError, OverflowError, struct.error) as error:
-        raise ModelFileError(
-            f"{path.name} is damaged: its tables cannot be read ({error}). Export it again."
-        ) from error
+
+
+@contextmanager
+def own_errors(path: str | Path) -> Iterator[None]:
+    """Turn what goes wrong while a file's tables are read, where they point to what is not there, into ModelFileError."""
+    try:
+        yield
+    except ModelFileError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, struct.error) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ModelFileError(f"{Path(path).name} is damaged: its tables cannot be read ({reason}).") from error
 
 
 def builtin_code(code: Any) -> int:
@@ -91,13 +99,8 @@ def inspect(path: str | Path) -> Inspection:
     Every constant counts as a parameter, also the few integers that hold a shape or an axis. A buffer that two tensors
     share is counted once. Raises ModelFileError for a file that is missing or damaged.
     """
-    model = read(path)
-    try:
-        return _inspection(model, Path(path).stat().st_size)
-    except (IndexError, TypeError, AttributeError) as error:
-        raise ModelFileError(
-            f"{Path(path).name} is damaged: its tables point to what is not there ({error})."
-        ) from error
+    with own_errors(path):
+        return _inspection(read(path), Path(path).stat().st_size)
 
 
 def _inspection(model: Any, size_bytes: int) -> Inspection:
