@@ -132,9 +132,11 @@ def _array(value: Any) -> Array | None:
 
 
 def _elements(value: object, known: dict[int, float]) -> float:
-    """The elements of nested lists; without end for a list that holds itself."""
+    """The elements of nested lists; without end for a list that holds itself, or that is too long anyway."""
     if not isinstance(value, (list, tuple)):
         return 1
+    if len(value) > ELEMENTS_LISTED:
+        return math.inf
     if id(value) not in known:
         known[id(value)] = math.inf
         nested = [item for item in value if isinstance(item, (list, tuple))]
