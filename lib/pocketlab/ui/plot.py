@@ -95,7 +95,8 @@ class Plot:
         """The drawing as it is now: an `<img>` with its alternative text, the PNG inside."""
         data = base64.b64encode(self.png()).decode("ascii")
         return (
-            f'<img alt="{escape(self.alt)}" width="{self.width}" src="data:image/png;base64,{data}" '
+            f'<img alt="{escape(self.alt)}" width="{self.width}" height="{self.height}" '
+            f'src="data:image/png;base64,{data}" '
             'style="max-width:100%;height:auto;border:1px solid rgba(128,128,128,0.35);border-radius:6px">'
         )
 

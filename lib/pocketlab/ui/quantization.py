@@ -79,19 +79,17 @@ class QuantizationExplorer:
     """
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
-        from ipywidgets import HTML, FloatSlider, HBox, IntSlider, Layout, ToggleButtons, VBox
+        from ipywidgets import HTML, Dropdown, FloatSlider, HBox, IntSlider, Layout, VBox
 
         if not 1 <= len(weights) <= _MOST_TENSORS:
             raise ValueError(f"The explorer shows 1 to {_MOST_TENSORS} tensors side by side; got {len(weights)}.")
         self.tensors = {name: WeightTensor(values) for name, values in weights.items()}
-        wide = {"style": {"description_width": "initial"}, "layout": Layout(width="250px")}
-        self.bits = IntSlider(8, 2, 8, description="Bits", **wide)
+        wide = {"style": {"description_width": "initial"}}
+        self.bits = IntSlider(8, 2, 8, description="Bits", layout=Layout(width="220px"), **wide)
         self.kept = FloatSlider(100.0, min=90.0, max=100.0, step=0.5, readout_format=".1f",
-                                description="Values kept (%)", **wide)
-        self.granularity = ToggleButtons(
-            options=[("per tensor", False), ("per channel", True)], value=False,
-            description="Scale", style={"description_width": "initial", "button_width": "100px"},
-        )
+                                description="Values kept (%)", layout=Layout(width="320px"), **wide)
+        self.granularity = Dropdown(options=[("per tensor", False), ("per channel", True)], value=False,
+                                    description="One scale", layout=Layout(width="200px"), **wide)
         self.plot = Plot("The weights before quantization.", height=300, columns=len(self.tensors))
         self._pictures = [
             _Picture(axes, name, tensor)
