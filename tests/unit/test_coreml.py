@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -366,6 +367,25 @@ class TestDamage:
         file.write_bytes(b"PK")
         with pytest.raises(ModelFileError, match="a file is at"):
             coreml.inspect(file)
+
+    def test_random_damage_is_refused_or_read_and_nothing_else(self, tmp_path, traced, classifier):
+        rng = random.Random(0)
+        refused = 0
+        for _ in range(150):
+            package = tmp_path / "mutated.mlpackage"
+            shutil.rmtree(package, ignore_errors=True)
+            shutil.copytree(rng.choice([traced.path, classifier.path]), package)
+            file = rng.choice([f for f in sorted(package.rglob("*")) if f.is_file() and f.name != "weight.bin"])
+            content = bytearray(file.read_bytes())
+            for _ in range(rng.randint(1, 4)):
+                content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+            file.write_bytes(content)
+            try:
+                coreml.inspect(package)
+                coreml.describe(package)
+            except ModelFileError:
+                refused += 1
+        assert refused > 0
 
     def test_a_cut_model_never_passes_for_a_smaller_one(self, tmp_path, traced):
         """A protobuf cut at the end of a field is valid: then a part is missing, and that has to be noticed."""

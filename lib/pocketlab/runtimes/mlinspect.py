@@ -21,6 +21,7 @@ from pocketlab.runtimes.mlpackage import (
     size_bytes,
     stored_bytes,
     values,
+    whole,
 )
 
 Flexible = dict[int, tuple[int, int]] | tuple[tuple[int, ...], ...]
@@ -89,6 +90,23 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
     counts the parameters that it expands to and the bytes that it takes, those of its scales and tables included.
     """
     package = read_package(path)
+    with whole(package.path):
+        return _count(package)
+
+
+def describe(path: str | os.PathLike[str]) -> Description:
+    """Read back metadata, inputs and outputs, image preprocessing, class labels and flexible shapes from the file.
+
+    Scale and bias of an image are no fields of the format: the converter writes them as a multiplication and an
+    addition at the head of the program, where this function finds them. Raises ModelFileError if it is damaged.
+    """
+    package = read_package(path)
+    with whole(package.path):
+        return _describe(package)
+
+
+def _count(package: Package) -> Inspection:
+    """Walk all functions once; see `inspect` for what counts."""
     operators: Counter[str] = Counter()
     bytes_by_type: Counter[str] = Counter()
     parameters = 0
@@ -99,15 +117,16 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
         for op in body:
             if op.type != "const":
                 operators[op.type] += 1
-            part = op.type.startswith("constexpr_") or op.outputs[0].name in decompressed
-            if op.type.startswith("constexpr_") and op.outputs[0].name not in decompressed:
+            is_part = any(output.name in decompressed for output in op.outputs)
+            if op.type.startswith("constexpr_") and not is_part:
                 parameters += elements(op.outputs[0].type)
+            is_part = is_part or op.type.startswith("constexpr_")
             for value in values(op):
                 if not value.type.tensorType.rank or not stored_bytes(value.type):
                     continue
-                if part or "float" in dtype(value.type):
+                if is_part or "float" in dtype(value.type):
                     bytes_by_type[dtype(value.type)] += stored_bytes(value.type)
-                    parameters += 0 if part else elements(value.type)
+                    parameters += 0 if is_part else elements(value.type)
     inputs, outputs = _features(package)
     return Inspection(
         format="mlpackage",
@@ -120,13 +139,8 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
     )
 
 
-def describe(path: str | os.PathLike[str]) -> Description:
-    """Read back metadata, inputs and outputs, image preprocessing, class labels and flexible shapes from the file.
-
-    Scale and bias of an image are no fields of the format: the converter writes them as a multiplication and an
-    addition at the head of the program, where this function finds them. Raises ModelFileError if it is damaged.
-    """
-    package = read_package(path)
+def _describe(package: Package) -> Description:
+    """Collect what `describe` returns."""
     inputs, outputs = _features(package)
     metadata = package.spec.description.metadata
     version = package.spec.specificationVersion

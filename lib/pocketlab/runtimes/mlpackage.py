@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,11 +53,23 @@ def read_package(path: str | os.PathLike[str]) -> Package:
         raise ModelFileError(f"{package.name} should be an .mlpackage, which is a folder, but {found} is at {package}.")
     model = _model_file(package)
     spec = _specification(package, model)
-    for block in Package(package, model.parent, spec).functions().values():
-        for operation in operations(block):
-            for value in values(operation):
-                _check_constant(package, model.parent, value)
+    with whole(package):
+        for block in Package(package, model.parent, spec).functions().values():
+            for operation in operations(block):
+                for value in values(operation):
+                    _check_constant(package, model.parent, value)
     return Package(package, model.parent / "weights", spec)
+
+
+@contextmanager
+def whole(package: Path) -> Iterator[None]:
+    """Turn what a program of wrong structure leads to, such as an operation without outputs, into a ModelFileError."""
+    try:
+        yield
+    except ModelFileError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ModelFileError(f"{package.name}: its program is damaged ({type(error).__name__}: {error}).") from error
 
 
 def operations(block: Any) -> Iterator[Any]:
@@ -103,7 +117,8 @@ def elements(value_type: Any) -> int:
 def stored_bytes(value_type: Any) -> int:
     """Return the bytes that a constant of this tensor type takes; types narrower than a byte are packed."""
     kind = dtype(value_type)
-    bits = _BITS.get(kind) or int(kind.lstrip("abcdefghijklmnopqrstuvwxyz") or 0)
+    digits = re.search(r"\d+$", kind)
+    bits = _BITS.get(kind) or (int(digits[0]) if digits else 0)
     return -(-elements(value_type) * bits // 8)
 
 
