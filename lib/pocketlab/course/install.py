@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +25,7 @@ AGAIN = "then run make lab again; it goes on from here."
 _FULL = re.compile(r"No space left on device|os error 28|Disk quota exceeded")
 _UNREACHED = re.compile(
     r"No matching distribution|error sending request|[Ff]ailed to (fetch|download)|Connection|dns error|timed out|"
-    r"Temporary failure|no solution found|was not found in the package registry|No route to host",
+    r"Temporary failure|was not found in the package registry|No route to host",
 )
 
 
@@ -58,6 +60,7 @@ def install(root: Path) -> None:
     wanted = fingerprint(root)
     if stamp.is_file() and stamp.read_text() == wanted and _python(environment).exists():
         return
+    _check_machine()
     _check_disk(root, environment)
     stamp.unlink(missing_ok=True)
     _make_environment(environment)
@@ -75,9 +78,9 @@ def install(root: Path) -> None:
 
 
 def fingerprint(root: Path) -> str:
-    """Return a hash of what decides the content of `.venv`: the lock, and the project's entry points."""
-    deciding = (root / "requirements.lock", root / "pyproject.toml")
-    return hashlib.sha256(b"".join(path.read_bytes() for path in deciding)).hexdigest()
+    """Return a hash of what decides the content of `.venv`: the lock, and the project's name and commands."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return hashlib.sha256((root / "requirements.lock").read_bytes() + repr(project).encode()).hexdigest()
 
 
 def locked_version(lock: str, name: str) -> str:
@@ -90,6 +93,15 @@ def locked_version(lock: str, name: str) -> str:
 
 def _python(environment: Path) -> Path:
     return environment / "bin/python"
+
+
+def _check_machine() -> None:
+    """The converters have packages for these machines only."""
+    if (sys.platform, platform.machine()) not in {("linux", "x86_64"), ("darwin", "arm64")}:
+        raise InstallationError(
+            "Pocketlab runs on Linux on x86-64, on Windows through WSL, and on macOS 14 on Apple silicon, not on "
+            f"{platform.system()} on {platform.machine()}: open the course on Binder, by the link in README.md."
+        )
 
 
 def _check_disk(root: Path, environment: Path) -> None:
