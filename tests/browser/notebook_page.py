@@ -97,12 +97,25 @@ class NotebookPage:
         cell.locator(".cm-content").click()
         self.page.keyboard.press("ControlOrMeta+A")
         self.page.keyboard.insert_text(source)
+        expect(cell.locator(".cm-content")).to_contain_text(source.splitlines()[-1])
 
     def run(self, cell: Locator, timeout_s: float = 60) -> None:
         """Run one cell by its keyboard shortcut."""
         cell.locator(".cm-content").click()
         self.page.keyboard.press("Control+Enter")
         self.wait_until_idle(timeout_s)
+
+    def answer(self, exercise_id: str, source: str) -> Locator:
+        """Write a function, named `answer`, into an exercise's cell with its check, run it, and return the card."""
+        check = f'lab.check("{exercise_id}"'
+        cell = self.cell(check)
+        name = re.search(rf"(\w+) = {re.escape(check)}", cell.locator(".cm-content").inner_text())
+        assert name, f"the cell of exercise {exercise_id} has no check that can be read"
+        self.write(cell, f"{source}\n\n{name[1]} = {check}, answer)")
+        self.run(cell)
+        card: Locator = cell.locator(".pocketlab-card")
+        expect(card).to_have_count(1)
+        return card
 
     def tracebacks(self) -> list[str]:
         """The errors that cells ended with."""
