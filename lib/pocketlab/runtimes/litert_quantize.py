@@ -57,7 +57,9 @@ def quantize_file(
     quantizer = _import_quantizer().Quantizer(str(path_in))
     _add_recipe(quantizer, quantization, per_channel)
     with _litert.quiet():
-        ranges = _calibrate(quantizer, path_in, representative) if quantization == "static_int8" else None
+        ranges = None
+        if quantization == "static_int8" and representative is not None:
+            ranges = _calibrate(quantizer, path_in, representative)
         result = quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     path_out.parent.mkdir(parents=True, exist_ok=True)
     path_out.write_bytes(result.quantized_model)
