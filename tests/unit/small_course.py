@@ -32,7 +32,7 @@ lab = SmallLab()
 # %%
 def double(x):
     ### BEGIN SOLUTION
-    #: return ... * x
+    #: factor = ...
     return 2 * x
     ### END SOLUTION
 
@@ -84,3 +84,8 @@ def answer(root, exercise, text):
         cell.source = f"{text}\n\nlab.check({exercise!r}, {text.split()[1].split('(')[0]})"
 
     edit(root, change)
+
+
+def code_cell(cell_id, source):
+    """A code cell that has not run."""
+    return nbformat.v4.new_code_cell(source, id=cell_id)

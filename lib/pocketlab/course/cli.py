@@ -1,0 +1,131 @@
+"""The `pocketlab` command. Each subcommand imports what it needs, so that none waits for another's libraries."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pocketlab.errors import PocketlabError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a subcommand and return the exit status. What goes wrong is one sentence on the error output."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except PocketlabError as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        print(f"{error.filename or 'A file'}: {error.strerror or error}.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pocketlab", description="A Jupyter course on on-device AI.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    doctor = commands.add_parser("doctor", help="what this machine can run, and how to get what is missing")
+    doctor.add_argument("--json", action="store_true", help="print it for a program")
+    doctor.set_defaults(run=_doctor)
+
+    status = commands.add_parser("status", help="all labs, with what you have done")
+    status.set_defaults(run=_status)
+
+    run = commands.add_parser("run", help="run a lab without a browser, and print what its checks say")
+    run.add_argument("lab", help='its number, such as "01"')
+    run.add_argument("--solution", action="store_true", help="run the solution, and fail where a check does not pass")
+    run.set_defaults(run=_run)
+
+    reset = commands.add_parser("reset", help="put an exercise back to its stub; your answer is kept in a file")
+    reset.add_argument("exercise", help='its id, such as "01.3"')
+    reset.set_defaults(run=_reset)
+
+    save = commands.add_parser("save", help="save progress, notebooks and artifacts in one zip")
+    save.add_argument("path", nargs="?", type=Path, help="where to; without it, a dated name in this folder")
+    save.set_defaults(run=_save)
+
+    restore = commands.add_parser("restore", help="bring back what `pocketlab save` saved")
+    restore.add_argument("zip", type=Path)
+    restore.set_defaults(run=_restore)
+
+    update = commands.add_parser("update", help="bring a newer course; notebooks that you edited keep your edits")
+    update.set_defaults(run=_update)
+
+    build = commands.add_parser("build", help="for authors: write the notebooks from their sources")
+    build.add_argument("only", nargs="?", help='the start of a source\'s name, such as "01"')
+    build.add_argument("--check", action="store_true", help="write nothing; fail where a notebook is stale")
+    build.set_defaults(run=_build)
+    return parser
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from pocketlab.course.doctor import examine, report, report_json
+
+    findings = examine()
+    print(report_json(findings) if options.json else report(findings))
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from pocketlab.course.status import status_table
+
+    labs, notices = status_table()
+    print(labs)
+    for notice in notices:
+        print(notice, file=sys.stderr)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pocketlab.course.running import run_lab
+
+    report = run_lab(options.lab, solution=options.solution)
+    print(report)
+    return 1 if report.faults or (options.solution and not report.all_passed) else 0
+
+
+def _reset(options: argparse.Namespace) -> int:
+    from pocketlab.course.reset import reset_exercise
+
+    print(reset_exercise(options.exercise))
+    return 0
+
+
+def _save(options: argparse.Namespace) -> int:
+    from pocketlab.course.backup import save_work
+
+    path = save_work(options.path)
+    print(f"Saved as {path} ({path.stat().st_size / 1e6:.1f} MB). Bring it back with: pocketlab restore {path.name}")
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from pocketlab.course.backup import restore_work
+
+    print(restore_work(options.zip))
+    return 0
+
+
+def _update(options: argparse.Namespace) -> int:
+    from pocketlab.course.update import update_course
+
+    print(update_course())
+    return 0
+
+
+def _build(options: argparse.Namespace) -> int:
+    from pocketlab.course.build import build_all
+    from pocketlab.course.catalogue import course_root
+
+    changed = build_all(course_root(), check=options.check, only=options.only)
+    for path in changed:
+        print(f"{path} is stale: run make build" if options.check else f"wrote {path}")
+    return 1 if options.check and changed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
