@@ -77,7 +77,9 @@ def run_notebook(path: Path) -> Result:
         if memory.peak_mb > PEAK_LIMIT_MB:
             faults.append(f"its peak memory of {memory.peak_mb:.0f} MB is over {PEAK_LIMIT_MB:.0f} MB")
         tests = list(ElementTree.parse(cells).iter("testcase")) if cells.exists() else []
-    skipped = [f"{path.parent.name}/{path.name}::{test.get('name')}" for test in tests if test.find("skipped") is not None]
+    skipped = [
+        f"{path.parent.name}/{path.name}::{test.get('name')}" for test in tests if test.find("skipped") is not None
+    ]
     return Result(f"{path.parent.name}/{path.name}", seconds, memory.peak_mb, len(tests), skipped, faults)
 
 

@@ -1,5 +1,6 @@
 """One source becomes two notebooks: the regions, the ids, the hash, and what may stay in an output."""
 
+import shutil
 import textwrap
 from pathlib import Path
 
@@ -211,7 +212,7 @@ def test_a_notebook_without_source_is_told(course):
         (
             "import base64, os\nfrom IPython.display import HTML, display\n"
             "image = base64.b64encode(os.urandom(60_001)).decode()\n"
-            "display(HTML(f'<img alt=\"noise\" src=\"data:image/png;base64,{image}\">'))",
+            'display(HTML(f\'<img alt="noise" src="data:image/png;base64,{image}">\'))',
             "60 kB; the limit is 60 kB",
         ),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "the kernel stopped"),
@@ -223,6 +224,18 @@ def test_a_solution_that_cannot_be_published_is_told_with_its_cell(course, code,
         build_all(course)
     assert "solutions/01_toy.py: " in str(raised.value)
     assert not path.with_suffix(".ipynb").exists()
+
+
+@pytest.mark.parametrize(("status", "refused"), [("not yet", True), ("to do", True), ("passed", False)])
+def test_a_solution_that_does_not_pass_its_own_check_is_refused(course, status, refused):
+    shutil.rmtree(course / "lib/pocketlab")  # the kernel takes the real library
+    code = f"from pocketlab.course.progress import ProgressStore\nProgressStore().record_attempt('01.1', '{status}')"
+    write(course, f"# %%\n{code}\n")
+    if refused:
+        with pytest.raises(BuildError, match=f"exercise 01.1 is not passed but {status}"):
+            build_all(course)
+    else:
+        assert len(build_all(course)) == 2
 
 
 def test_outputs_keep_small_figures_and_lose_color_codes_and_live_widgets(course):

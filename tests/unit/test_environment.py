@@ -43,13 +43,17 @@ def conda_pip_lines() -> list[str]:
     return next(entry["pip"] for entry in dependencies if isinstance(entry, dict))
 
 
-@pytest.mark.parametrize("machine", SUPPORTED, ids=lambda machine: f"{machine['sys_platform']}-{machine['python_version']}")
+@pytest.mark.parametrize(
+    "machine", SUPPORTED, ids=lambda machine: f"{machine['sys_platform']}-{machine['python_version']}"
+)
 def test_conda_and_pip_pin_the_same_versions(machine):
     lines = [line for line in conda_pip_lines() if not line.startswith("--")]
     assert pins(lines, machine) == pins(LOCK.splitlines(), machine)
 
 
-@pytest.mark.parametrize("machine", SUPPORTED, ids=lambda machine: f"{machine['sys_platform']}-{machine['python_version']}")
+@pytest.mark.parametrize(
+    "machine", SUPPORTED, ids=lambda machine: f"{machine['sys_platform']}-{machine['python_version']}"
+)
 def test_everything_that_the_project_requires_is_locked_to_a_version_that_it_allows(machine):
     locked = pins(LOCK.splitlines(), machine)
     wanted = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
@@ -106,7 +110,7 @@ def test_repo2docker_takes_the_tree_and_picks_the_conda_build(tmp_path):
     assert run.returncode == 0, run.stderr
     printed = run.stdout + run.stderr
     assert "Building conda environment for python=3.11" in printed
-    assert "env update -p ${NB_PYTHON_PREFIX} --file \"binder/environment.yml\"" in printed
+    assert 'env update -p ${NB_PYTHON_PREFIX} --file "binder/environment.yml"' in printed
     assert "RUN ./binder/postBuild" in printed
     assert "apt-get install --yes --no-install-recommends g++" in printed
     assert 'R2D_ENTRYPOINT="${REPO_DIR}/binder/start"' in printed

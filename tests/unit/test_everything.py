@@ -35,7 +35,9 @@ def test_a_skip_is_allowed_by_name_or_pattern_only():
     assert not_allowed(skipped, "unit.a::test_x*  # no macOS here\n") == ["unit.a::test_y"]
 
 
-@pytest.mark.parametrize(("in_ci", "status", "last"), [(False, 0, "3 passed, 0 failed"), (True, 1, "3 passed, 1 failed")])
+@pytest.mark.parametrize(
+    ("in_ci", "status", "last"), [(False, 0, "3 passed, 0 failed"), (True, 1, "3 passed, 1 failed")]
+)
 def test_a_skip_that_nobody_named_is_listed_and_fails_in_ci(capsys, in_ci, status, last):
     stages = [Stage("check", passed=1), Stage("unit", passed=2, skipped={"a::never_named": "no such machine"})]
     assert summarize(stages, in_ci=in_ci) == status

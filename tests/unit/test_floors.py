@@ -19,7 +19,17 @@ FLOORS = [
     {"ui"},
     {"course"},
 ]
-HEAVY = {"torch", "tensorflow", "coremltools", "keras", "jax", "litert_torch", "onnxruntime", "matplotlib", "ipywidgets"}
+HEAVY = {
+    "torch",
+    "tensorflow",
+    "coremltools",
+    "keras",
+    "jax",
+    "litert_torch",
+    "onnxruntime",
+    "matplotlib",
+    "ipywidgets",
+}
 
 
 def imports_of(lib: Path) -> dict[str, set[str]]:
@@ -65,7 +75,10 @@ def test_imports_go_downwards_only():
     ("files", "told"),
     [
         ({"data/a.py": "from pocketlab.ui import plot\n", "ui/plot.py": ""}, "data.a imports pocketlab.ui.plot"),
-        ({"llm/a.py": "def f():\n    import pocketlab.device.b\n", "device/b.py": ""}, "llm.a imports pocketlab.device.b"),
+        (
+            {"llm/a.py": "def f():\n    import pocketlab.device.b\n", "device/b.py": ""},
+            "llm.a imports pocketlab.device.b",
+        ),
         ({"ui/a.py": "from pocketlab.ui.b import x\n", "ui/b.py": "import pocketlab.ui.a\n"}, "a circle"),
         ({"__init__.py": "from pocketlab import errors\n", "errors.py": ""}, "__init__.py imports"),
     ],

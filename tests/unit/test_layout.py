@@ -14,7 +14,19 @@ TOP = {
     *("labs", "solutions", "lib", "tests", "binder", ".ci", ".gitignore", ".gitattributes"),
 }
 ROOMS = {
-    *("errors", "data", "compression", "llm", "signals", "learning", "operations", "device", "runtimes", "ui", "course"),
+    *(
+        "errors",
+        "data",
+        "compression",
+        "llm",
+        "signals",
+        "learning",
+        "operations",
+        "device",
+        "runtimes",
+        "ui",
+        "course",
+    ),
     "__init__",
 }
 

@@ -10,7 +10,9 @@ import jupytext
 import pytest
 
 ROOT = Path(__file__).parents[2]
-_LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)|<(?:a|img|source)\b[^>]*?\b(?:href|src|srcset)=[\"']([^\"']+)")
+_LINK = re.compile(
+    r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)|<(?:a|img|source)\b[^>]*?\b(?:href|src|srcset)=[\"']([^\"']+)"
+)
 _FENCED = re.compile(r"```.*?```", re.DOTALL)
 _CODE = re.compile(rf"{_FENCED.pattern}|`[^`\n]+`", re.DOTALL)
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.MULTILINE)
@@ -44,7 +46,11 @@ def dead_links(text: str, folder: Path) -> list[str]:
 def texts() -> Iterator[tuple[str, str, Path]]:
     """Yield name, Markdown text and folder of everything in the tree that people read and may click in."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for path in sorted({ROOT / name for name in listed.stdout.splitlines()}):
         if path.suffix == ".md" and path.exists():

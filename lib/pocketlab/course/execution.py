@@ -12,6 +12,7 @@ import nbclient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from pocketlab.course.progress import ProgressStore
 from pocketlab.errors import PocketlabError
 
 CELL_TIMEOUT_S = 300
@@ -28,7 +29,8 @@ class ExecutionError(PocketlabError):
 def execute(notebook: NotebookNode, root: Path) -> NotebookNode:
     """Run all cells in place, in folder `root`/labs with an empty course home of their own, and return the notebook.
 
-    Raises ExecutionError naming the cell and what it raised, or each output that is too large or names this machine.
+    Raises ExecutionError naming the cell and what it raised, or each exercise that did not pass its own check and each
+    output that is too large or names this machine.
     """
     metadata = NotebookNode(notebook.metadata)
     name = notebook.metadata.pocketlab.source
@@ -46,14 +48,15 @@ def execute(notebook: NotebookNode, root: Path) -> NotebookNode:
             client.execute(env=_environment(root, home))
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             raise ExecutionError(f"{name}: {_what_stopped(notebook, error)}") from None
+        faults = _check_faults(Path(home))
     notebook.metadata = metadata
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(_static, cell.outputs) if output is not None]
-    faults = [f"{name}: {fault}" for fault in _output_faults(notebook, root)]
+    faults += _output_faults(notebook, root)
     if faults:
-        raise ExecutionError("\n".join(faults))
+        raise ExecutionError("\n".join(f"{name}: {fault}" for fault in faults))
     return notebook
 
 
@@ -72,6 +75,14 @@ def _what_stopped(notebook: NotebookNode, error: Exception) -> str:
     if isinstance(error, CellTimeoutError):
         return f"a cell ran for more than {CELL_TIMEOUT_S} s"
     return f"the kernel stopped: {error}"
+
+
+def _check_faults(home: Path) -> list[str]:
+    """A solution whose check does not say "passed" would teach a mistake."""
+    records = [record for lab in ProgressStore(home).read().labs.values() for record in lab.exercises.items()]
+    return [
+        f"exercise {name} is not passed but {record.status}" for name, record in records if record.status != "passed"
+    ]
 
 
 def _static(output: NotebookNode) -> NotebookNode | None:
@@ -104,11 +115,7 @@ def _value_faults(kind: str, value: str, here: re.Pattern[str]) -> list[str]:
         sizes, text = [len(base64.b64decode(image)) for image in _EMBEDDED.findall(value)], _EMBEDDED.sub("", value)
         sizes.append(len(text.encode()))
     limit = f"the limit is {FIGURE_LIMIT_BYTES // 1000} kB: draw fewer points, or print less"
-    faults = [
-        f"a figure or output of {size / 1000:.0f} kB; {limit}"
-        for size in sizes
-        if size > FIGURE_LIMIT_BYTES
-    ]
+    faults = [f"a figure or output of {size / 1000:.0f} kB; {limit}" for size in sizes if size > FIGURE_LIMIT_BYTES]
     found = here.search(text)
     return [*faults, f"its output names a folder of this machine, {found[0]}"] if found else faults
 
