@@ -109,7 +109,8 @@ def answer_card(question: Question, chosen: int | None, heading: str) -> Card:
     rows = {}
     for i, option in enumerate(question.options):
         marks = ["right"] * option.correct + ["yours"] * (i == chosen)
-        name = f"{chr(ord('A') + i)}{f' ({', '.join(marks)})' if marks else ''}"
+        letter = chr(ord("A") + i)
+        name = f"{letter} ({', '.join(marks)})" if marks else letter
         rows[name] = f"{option.text} — {option.explanation}"
     if chosen is None:
         return Card("note", f"{heading} {question.id}", "Not answered", [question.text], rows)

@@ -43,7 +43,7 @@ class Verdict:
     pattern: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Trial:
     """One case with the expected outcome, the answer's, and how they differ (None: not at all)."""
 

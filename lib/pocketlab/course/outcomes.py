@@ -8,16 +8,21 @@ import io
 import os
 import random
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 LARGEST_DEPTH = 6
 LARGEST_TEXT = 2_000
+
+
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 
 class OutOfTimeError(BaseException):
@@ -60,21 +65,31 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], time_limit_s: floa
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise OutOfTimeError in the block when it takes longer. Works in the main thread, where Jupyter runs cells.
 
-    The alarm repeats, so that an `except:` inside of an endless loop swallows one and meets the next.
+    The alarm repeats, and each time it also makes the next line raise, so that an `except:` inside of an endless loop, which
+    swallows the first error, meets the second one in its own body.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
 
-    def ring(*_: object) -> None:
+    def stop_at_next_line(_frame: FrameType, event: str, _argument: object) -> TraceFunction:
+        if event == "line":
+            raise OutOfTimeError
+        return stop_at_next_line
+
+    def ring(_: int, frame: FrameType | None) -> None:
+        sys.settrace(stop_at_next_line)
+        if frame is not None:
+            frame.f_trace = stop_at_next_line
         raise OutOfTimeError
 
-    previous = signal.signal(signal.SIGALRM, ring)
+    previous, tracer = signal.signal(signal.SIGALRM, ring), sys.gettrace()
     try:
         signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
         yield
     finally:
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        sys.settrace(tracer)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
 

@@ -50,6 +50,15 @@ class DigitsNet(nn.Module):
 
 def train_digits(digits: Digits, *, epochs: int = 10, seed: int = 0) -> DigitsNet:
     """Train a `DigitsNet` on the training images; return it in evaluation mode. A seed gives the same weights again."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so small a net gains nothing from a second one, and loses much on a busy machine
+    try:
+        return _train(digits, epochs, seed)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train(digits: Digits, epochs: int, seed: int) -> DigitsNet:
     torch.manual_seed(seed)
     net = DigitsNet()
     images = torch.from_numpy(digits.normalize(digits.train_images))

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from pocketlab.errors import ModelFileError
+from pocketlab.operations.latency import latency_percentiles
 from pocketlab.runtimes.memory import PeakMemory
 
 MINIMUM_RUNS = 10
@@ -98,9 +99,9 @@ def measure(runner: Runner, x: np.ndarray, *, seconds: float = 1.0, threads: int
         )
     with PeakMemory(interval_s=0.02) as memory:
         _time_calls(runner, x, min(seconds, _WARM_UP_SECONDS), minimum=1)
-    times_ms = 1000.0 * np.array(_time_calls(runner, x, seconds, minimum=MINIMUM_RUNS))
-    p50, p90 = np.percentile(times_ms, [50, 90])
-    return Measurement(float(p50), float(p90), float(times_ms.mean()), len(times_ms), threads, memory.peak_mb)
+    times = _time_calls(runner, x, seconds, minimum=MINIMUM_RUNS)
+    p50_ms, p90_ms = latency_percentiles(times)
+    return Measurement(p50_ms, p90_ms, 1000.0 * float(np.mean(times)), len(times), threads, memory.peak_mb)
 
 
 def _time_calls(runner: Runner, x: np.ndarray, seconds: float, minimum: int) -> list[float]:

@@ -11,12 +11,15 @@ schema, or, for a custom operator, after it was checked to be a plain identifier
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pocketlab.errors import ModelFileError, PocketlabError
 from pocketlab.runtimes import tflite_file
+
+Operator = TypeVar("Operator", bound=Hashable)
 
 CUSTOM = "CUSTOM"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -86,6 +89,19 @@ def _use(code: Any, count: int) -> OperatorUse:
     return OperatorUse(builtin, int(code.version), count, custom)
 
 
+def version_ranges(uses: Iterable[tuple[Operator, int]]) -> dict[Operator, tuple[int, int]]:
+    """Return the lowest and the highest version in which each operator is used, in the order of first use.
+
+    uses: (operator, version) for every node of a model, or of several. A resolver registers an operator once, with the
+    range of versions that its kernel is to accept.
+    """
+    ranges: dict[Operator, tuple[int, int]] = {}
+    for operator, version in uses:
+        lowest, highest = ranges.get(operator, (version, version))
+        ranges[operator] = (min(lowest, version), max(highest, version))
+    return ranges
+
+
 def generate_litert_resolver(path: str | Path, *, namespace: str = "pocketlab") -> str:
     """Return C++ with `RegisterSelectedOps`, which gives a `tflite::MutableOpResolver` just the operators of the file.
 
@@ -98,10 +114,9 @@ def generate_litert_resolver(path: str | Path, *, namespace: str = "pocketlab") 
         raise ValueError(
             f"{namespace!r} is no C++ namespace: give letters, digits and underscores, parts joined by '::'."
         )
-    versions: dict[tuple[str, str | None], list[int]] = {}
-    for use in used_operators(path):
-        versions.setdefault((use.builtin, use.custom), []).append(_checked_version(use, path))
-    customs = [_checked_custom(name, path) for _, name in versions if name is not None]
+    uses = used_operators(path)
+    ranges = version_ranges(((use.builtin, use.custom), _checked_version(use, path)) for use in uses)
+    customs = [_checked_custom(name, path) for _, name in ranges if name is not None]
     lines = [
         '#include "tflite/kernels/builtin_op_kernels.h"',
         '#include "tflite/mutable_op_resolver.h"',
@@ -111,12 +126,12 @@ def generate_litert_resolver(path: str | Path, *, namespace: str = "pocketlab") 
         "",
         "void RegisterSelectedOps(::tflite::MutableOpResolver* resolver) {",
     ]
-    for (builtin, custom), used in versions.items():
+    for (builtin, custom), (lowest, highest) in ranges.items():
         if custom is None:
             what = f"AddBuiltin(::tflite::BuiltinOperator_{builtin}, ::tflite::ops::builtin::Register_{builtin}()"
         else:
             what = f'AddCustom("{custom}", ::tflite::ops::custom::{_register_function(custom)}()'
-        lines.append(f"  resolver->{what}, /*min_version=*/{min(used)}, /*max_version=*/{max(used)});")
+        lines.append(f"  resolver->{what}, /*min_version=*/{lowest}, /*max_version=*/{highest});")
     lines += ["}", "", f"}}  // namespace {namespace}", ""]
     return "\n".join(lines)
 
