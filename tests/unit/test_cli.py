@@ -6,6 +6,8 @@ import pytest
 import small_course
 
 from pocketlab.course import cli
+from pocketlab.course.catalogue import LABS, find_lab
+from pocketlab.course.lab import load_content
 from pocketlab.course.progress import ProgressStore
 
 
@@ -23,24 +25,28 @@ def test_doctor(capsys):
     assert json.loads(capsys.readouterr().out)["tools"]
 
 
-def test_status_has_every_lab(root, capsys):
-    ProgressStore().record_attempt("01.1", "passed")
-    ProgressStore().record_attempt("01.2", "not yet")
-    ProgressStore().add_time("01", 20 * 60)
+@pytest.fixture
+def only_lab_00(root):
+    """A course in which nothing but lab 00 is written."""
+    small_course.LAB.source(root).unlink()
+    small_course.LAB.notebook(root).rename(find_lab("00").notebook(root))
+
+
+@pytest.mark.usefixtures("only_lab_00")
+def test_status_has_every_lab(capsys):
+    ProgressStore().record_attempt("00.1", "passed")
+    ProgressStore().add_time("00", 20 * 60)
     assert cli.main(["status"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
-    assert lines["01"].split()[-5:-1] == [str(_exercises("01")), "2", "1", "20"]
-    assert "not written yet" in lines["25"]
+    exercises = len(load_content("00").exercises)
+    assert lines["00"].split()[3:-1] == ["ready", str(exercises), "1", "1", "20"]
+    assert set(lines) >= {lab.number for lab in LABS}
+    assert "not written yet" in lines["01"]
 
 
-def _exercises(number):
-    from pocketlab.course.lab import load_content
-
-    return len(load_content(number).exercises)
-
-
-def test_status_tells_about_a_damaged_file(root, capsys):
-    ProgressStore().record_attempt("01.1", "passed")
+@pytest.mark.usefixtures("only_lab_00")
+def test_status_tells_about_a_damaged_file(capsys):
+    ProgressStore().record_attempt("00.1", "passed")
     ProgressStore().path.write_text("{")
     assert cli.main(["status"]) == 0
     assert "damaged" in capsys.readouterr().err
