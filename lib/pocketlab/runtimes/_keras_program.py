@@ -24,7 +24,7 @@ _HIDDEN_FROM_COREMLTOOLS = "torch"
 def main(folder: Path) -> None:
     """Do the work in `folder`."""
     os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="", KERAS_BACKEND="tensorflow")
-    sys.modules.update(dict.fromkeys(_HIDDEN_FROM_TENSORFLOW))
+    hide(*_HIDDEN_FROM_TENSORFLOW)
     with np.load(folder / "data.npz", allow_pickle=False) as data:
         train_images, train_labels = data["train_images"], data["train_labels"]
         test_images, representative = data["test_images"], data["representative"]
@@ -37,6 +37,12 @@ def main(folder: Path) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak_bytes = peak if sys.platform == "darwin" else peak * 1024
     (folder / "report.json").write_text(json.dumps({"peak_memory_mb": peak_bytes / 1e6}), encoding="utf-8")
+
+
+def hide(*names: str) -> None:
+    """Make `import name` fail as if the package were not installed."""
+    for name in names:
+        sys.modules[name] = None  # type: ignore[assignment]
 
 
 def build(shape: tuple[int, ...], classes: int) -> Any:
@@ -91,7 +97,7 @@ def to_mlpackage(model: Any, shape: tuple[int, ...], path: Path) -> None:
 
     from pocketlab.runtimes._coremltools import import_coremltools, quiet
 
-    sys.modules.setdefault(_HIDDEN_FROM_COREMLTOOLS, None)  # type: ignore[arg-type]  # None makes its import fail
+    hide(_HIDDEN_FROM_COREMLTOOLS)
     coremltools = import_coremltools()
     specification = tf.TensorSpec((1, *shape), tf.float32, name="image")
     function = tf.function(model).get_concrete_function(specification)

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from pocketlab.errors import ModelFileError
+from pocketlab.runtimes import tflite_file
 
 _lock = threading.RLock()
 _delegate_announced = False
@@ -51,29 +52,23 @@ def interpreter(path: Path, *, threads: int = 1, xnnpack: bool = True) -> Any:
     """Return an `ai_edge_litert` interpreter of the file, tensors allocated. Raises ModelFileError for a damaged file."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+    for graph in tflite_file.read(path).graphs:
+        for node in graph.nodes:
+            # LiteRT's own custom kernels read their options without looking whether there are any, and crash.
+            if node.code.custom is not None and not node.has_custom_options:
+                name = node.code.custom[:40]
+                raise ModelFileError(
+                    f"{path.name} uses the custom operator {name!r} without options: LiteRT cannot run it."
+                )
     kind = OpResolverType.BUILTIN if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    with _own_errors(path):
-        made = Interpreter(os.fspath(path), num_threads=threads, experimental_op_resolver_type=kind)
-        with delegate_unannounced() if xnnpack else nullcontext():
-            made.allocate_tensors()
-    return made
-
-
-def verify(path: Path) -> None:
-    """Let LiteRT's verifier read the file, without preparing it to run. Raises ModelFileError for a damaged file."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    with _own_errors(path):
-        Interpreter(os.fspath(path))
-
-
-@contextmanager
-def _own_errors(path: Path) -> Iterator[None]:
     try:
-        yield
+        made = Interpreter(os.fspath(path), num_threads=threads, experimental_op_resolver_type=kind)
+        with _delegate_unannounced() if xnnpack else nullcontext():
+            made.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise ModelFileError(f"{path.name} cannot be loaded by LiteRT: {reason}. Export it again.") from error
+    return made
 
 
 @contextmanager
@@ -91,7 +86,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def delegate_unannounced() -> Iterator[None]:
+def _delegate_unannounced() -> Iterator[None]:
     """Keep one line from the terminal: "Created TensorFlow Lite XNNPACK delegate", printed once in a process.
 
     LiteRT writes it to file descriptor 2 with no switch for it (its logger's level is not exported), so for that first call,

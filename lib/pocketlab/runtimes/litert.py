@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pocketlab.runtimes import _litert, tflite_file
+from pocketlab.runtimes import _litert
 from pocketlab.runtimes.base import ModelFile, measure, run_rows
 from pocketlab.runtimes.litert_quantize import check_options, quantize_file
 from pocketlab.runtimes.tflite_file import FORMAT, inspect
@@ -66,7 +66,7 @@ def load(path: str | Path, *, threads: int = 1, xnnpack: bool = True) -> LiteRTR
 
     Raises ModelFileError for a file that is missing, damaged, or of another kind.
     """
-    path = tflite_file.check(path)
+    path = Path(path)
     return LiteRTRunner(path, _litert.interpreter(path, threads=threads, xnnpack=xnnpack), threads)
 
 

@@ -52,7 +52,7 @@ def quantize_file(
     Raises ModelFileError for a damaged `path_in`, ValueError for options or inputs that do not fit.
     """
     check_options(quantization, representative, per_channel)
-    path_in, path_out = tflite_file.check(path_in), Path(path_out)
+    path_in, path_out = Path(path_in), Path(path_out)
     _litert.interpreter(path_in)  # a damaged file is told here; and the line about XNNPACK is used up
     quantizer = _import_quantizer().Quantizer(str(path_in))
     _add_recipe(quantizer, quantization, per_channel)

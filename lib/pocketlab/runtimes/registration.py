@@ -14,14 +14,13 @@ import re
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pocketlab.errors import ModelFileError, PocketlabError
 from pocketlab.runtimes import tflite_file
 
 Operator = TypeVar("Operator", bound=Hashable)
 
-CUSTOM = "CUSTOM"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _LARGEST_VERSION = 1000  # LiteRT's largest is 14; more than this is no version
 
@@ -74,19 +73,11 @@ def used_operators(path: str | Path) -> list[OperatorUse]:
 
     Raises ModelFileError for a file that is missing or damaged.
     """
-    with tflite_file.own_errors(path):
-        model = tflite_file.read(path)
-        counts: dict[int, int] = {}
-        for graph in model.subgraphs:
-            for operator in graph.operators or ():
-                counts[operator.opcodeIndex] = counts.get(operator.opcodeIndex, 0) + 1
-        return [_use(model.operatorCodes[index], count) for index, count in counts.items()]
-
-
-def _use(code: Any, count: int) -> OperatorUse:
-    builtin = tflite_file.builtin_names()[tflite_file.builtin_code(code)]
-    custom = tflite_file.operator_name(code) if builtin == CUSTOM else None
-    return OperatorUse(builtin, int(code.version), count, custom)
+    counts: dict[tflite_file.OperatorCode, int] = {}
+    for graph in tflite_file.read(path).graphs:
+        for node in graph.nodes:
+            counts[node.code] = counts.get(node.code, 0) + 1
+    return [OperatorUse(code.builtin, code.version, count, code.custom) for code, count in counts.items()]
 
 
 def version_ranges(uses: Iterable[tuple[Operator, int]]) -> dict[Operator, tuple[int, int]]:

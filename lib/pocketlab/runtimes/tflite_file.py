@@ -1,23 +1,82 @@
-"""Read a .tflite file's tables: FlatBuffers by the schema that ships with LiteRT, without running anything."""
+"""Read a .tflite file's tables: FlatBuffers by the schema that ships with LiteRT, without running anything.
+
+A model file is untrusted. What a damaged one can do here is raise ModelFileError: every read is checked against the end of
+the file by `flatbuffers`, and a table of contents that claims more entries than the file has room for ends the reading.
+"""
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from pocketlab.errors import ModelFileError
-from pocketlab.runtimes import _litert
 from pocketlab.runtimes.base import Inspection, TensorInfo, check_model_path
 
 FORMAT = "tflite"
 IDENTIFIER = b"TFL3"  # at bytes 4 to 8, by the FlatBuffers convention
+CUSTOM = "CUSTOM"
 _PLACEHOLDER = 127  # a builtin code from 127 on does not fit the schema's old one-byte field, which then holds 127
+_SMALLEST_ENTRY_BYTES = 4  # of a vector of tables: the offset of each
+_Entry = TypeVar("_Entry")
+
+
+@dataclass(frozen=True)
+class OperatorCode:
+    """A kind of operator that the file lists: builtin name, version, and for a custom one the name that the file gives it."""
+
+    builtin: str
+    version: int
+    custom: str | None
+
+    @property
+    def name(self) -> str:
+        """The builtin name, or the custom one."""
+        return self.builtin if self.custom is None else self.custom
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator of a graph, and whether it carries options of a custom kernel."""
+
+    code: OperatorCode
+    has_custom_options: bool
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of a graph; `shape` has None where a size is flexible, `elements` counts it as stored."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    elements: int
+    dtype: str
+    buffer: int
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One graph of a file; inputs and outputs are indices of tensors."""
+
+    nodes: tuple[Node, ...]
+    tensors: tuple[Tensor, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a file holds apart from the numbers themselves; `buffer_bytes` is the size of each of its buffers."""
+
+    graphs: tuple[Graph, ...]
+    buffer_bytes: tuple[int, ...]
 
 
 def check(path: str | Path) -> Path:
@@ -35,40 +94,90 @@ def check(path: str | Path) -> Path:
     return path
 
 
-def read(path: str | Path) -> Any:
-    """Return the file's `ModelT`, the schema's tree of plain objects; its constants are views, not copies.
-
-    LiteRT's own verifier, which is written for hostile files, goes over the file first.
-    """
+def read(path: str | Path) -> Tables:
+    """Return the tables of a .tflite file. Raises ModelFileError for a file that is missing, damaged or of another kind."""
     path = check(path)
-    _litert.verify(path)
-    from ai_edge_litert.schema_py_generated import ModelT
+    from ai_edge_litert.schema_py_generated import Model
 
-    with own_errors(path):
-        return ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    data = path.read_bytes()
+    with _own_errors(path):
+        return _Reader(Model.GetRootAs(data, 0), len(data)).tables()
 
 
 @contextmanager
-def own_errors(path: str | Path) -> Iterator[None]:
-    """Turn what goes wrong while a file's tables are read, where they point to what is not there, into ModelFileError."""
+def _own_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except ModelFileError:
-        raise
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, struct.error) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise ModelFileError(f"{Path(path).name} is damaged: its tables cannot be read ({reason}).") from error
+        reason = str(error) or type(error).__name__
+        raise ModelFileError(
+            f"{path.name} is damaged: its tables cannot be read ({reason}). Export it again."
+        ) from error
 
 
-def builtin_code(code: Any) -> int:
-    """Return an operator code's number in `BuiltinOperator`, from whichever of the schema's two fields holds it."""
-    old = int(code.deprecatedBuiltinCode)
-    return int(code.builtinCode) if old == _PLACEHOLDER else max(old, int(code.builtinCode))
+class _Reader:
+    """Walks the tables once; `_room` counts down the entries that a file of this size can have in all."""
+
+    def __init__(self, model: Any, size_bytes: int) -> None:
+        self._model = model
+        self._room = size_bytes // _SMALLEST_ENTRY_BYTES
+
+    def tables(self) -> Tables:
+        model = self._model
+        buffers = self._entries(model.BuffersLength(), model.Buffers)
+        codes = [_operator_code(code) for code in self._entries(model.OperatorCodesLength(), model.OperatorCodes)]
+        graphs = [self._graph(graph, codes) for graph in self._entries(model.SubgraphsLength(), model.Subgraphs)]
+        if not graphs:
+            raise ValueError("it holds no graph")
+        # Data is in the table, or for files over 2 GB behind all tables, with its size in the table.
+        sizes = tuple(int(buffer.DataLength() or buffer.Size()) for buffer in buffers)
+        if any(not 0 <= tensor.buffer < len(sizes) for graph in graphs for tensor in graph.tensors):
+            raise ValueError("a tensor names a buffer that is not there")
+        return Tables(tuple(graphs), sizes)
+
+    def _graph(self, graph: Any, codes: list[OperatorCode]) -> Graph:
+        tensors = tuple(map(_tensor, self._entries(graph.TensorsLength(), graph.Tensors)))
+        operators = self._entries(graph.OperatorsLength(), graph.Operators)
+        nodes = tuple(Node(codes[operator.OpcodeIndex()], operator.CustomOptionsLength() > 0) for operator in operators)
+        inputs, outputs = _numbers(graph.InputsAsNumpy()), _numbers(graph.OutputsAsNumpy())
+        if any(not 0 <= index < len(tensors) for index in (*inputs, *outputs)):
+            raise ValueError("an input or output names a tensor that is not there")
+        return Graph(nodes, tensors, inputs, outputs)
+
+    def _entries(self, count: int, get: Callable[[int], _Entry]) -> list[_Entry]:
+        self._room -= count
+        if count < 0 or self._room < 0:
+            raise ValueError("a list in it is longer than the file")
+        return [get(index) for index in range(count)]
+
+
+def _operator_code(code: Any) -> OperatorCode:
+    old = code.DeprecatedBuiltinCode()
+    number = code.BuiltinCode() if old == _PLACEHOLDER else max(old, code.BuiltinCode())
+    builtin = _builtin_names()[number]
+    custom = (code.CustomCode() or b"").decode(errors="replace") if builtin == CUSTOM else None
+    return OperatorCode(builtin, code.Version(), custom)
+
+
+def _tensor(tensor: Any) -> Tensor:
+    stored = _numbers(tensor.ShapeAsNumpy())
+    signature = _numbers(tensor.ShapeSignatureAsNumpy()) or stored
+    return Tensor(
+        (tensor.Name() or b"").decode(errors="replace"),
+        tuple(None if size < 0 else size for size in signature),
+        math.prod(stored),
+        _type_names()[tensor.Type()],
+        tensor.Buffer(),
+    )
+
+
+def _numbers(array: Any) -> tuple[int, ...]:
+    """Return what a vector holds; `flatbuffers` gives the integer 0 for one that is not there."""
+    return tuple(array.tolist()) if isinstance(array, np.ndarray) else ()
 
 
 @cache
-def builtin_names() -> dict[int, str]:
-    """Return the names of LiteRT's builtin operators by number, for example 3: "CONV_2D"."""
+def _builtin_names() -> dict[int, str]:
     from ai_edge_litert.schema_py_generated import BuiltinOperator
 
     return _constants(BuiltinOperator)
@@ -85,64 +194,33 @@ def _constants(enumeration: type) -> dict[int, str]:
     return {number: name for name, number in vars(enumeration).items() if not name.startswith("_")}
 
 
-def operator_name(code: Any) -> str:
-    """Return "CONV_2D" and the like; a custom operator by the name that the file gives it, whatever that is."""
-    name = builtin_names().get(builtin_code(code), f"UNKNOWN_{builtin_code(code)}")
-    if name == "CUSTOM" and code.customCode is not None:
-        return bytes(code.customCode).decode(errors="replace")
-    return name
-
-
 def inspect(path: str | Path) -> Inspection:
-    """Return what a .tflite file holds: operators, constants by type, inputs and outputs.
+    """Return what a .tflite file holds: operators of all its graphs, constants by type, inputs and outputs of the first.
 
     Every constant counts as a parameter, also the few integers that hold a shape or an axis. A buffer that two tensors
     share is counted once. Raises ModelFileError for a file that is missing or damaged.
     """
-    with own_errors(path):
-        return _inspection(read(path), Path(path).stat().st_size)
-
-
-def _inspection(model: Any, size_bytes: int) -> Inspection:
+    tables = read(path)
     operators: dict[str, int] = {}
-    constants: dict[int, Any] = {}
-    for graph in model.subgraphs:
-        for operator in graph.operators or ():
-            name = operator_name(model.operatorCodes[operator.opcodeIndex])
-            operators[name] = operators.get(name, 0) + 1
-        for tensor in graph.tensors or ():
-            if _bytes_of(model.buffers[tensor.buffer]):
-                constants[tensor.buffer] = tensor
+    constants: dict[int, Tensor] = {}
+    for graph in tables.graphs:
+        for node in graph.nodes:
+            operators[node.code.name] = operators.get(node.code.name, 0) + 1
+        constants.update({tensor.buffer: tensor for tensor in graph.tensors if tables.buffer_bytes[tensor.buffer]})
     bytes_by_type: dict[str, int] = {}
-    for number, tensor in constants.items():
-        kind = _type_name(tensor)
-        bytes_by_type[kind] = bytes_by_type.get(kind, 0) + _bytes_of(model.buffers[number])
-    parameters = sum(int(np.prod(_sizes(tensor.shape), dtype=np.int64)) for tensor in constants.values())
-    main = model.subgraphs[0]
+    for buffer, tensor in constants.items():
+        bytes_by_type[tensor.dtype] = bytes_by_type.get(tensor.dtype, 0) + tables.buffer_bytes[buffer]
+    main = tables.graphs[0]
     return Inspection(
         FORMAT,
-        size_bytes,
+        Path(path).stat().st_size,
         operators,
-        parameters,
+        sum(tensor.elements for tensor in constants.values()),
         bytes_by_type,
         tuple(_tensor_info(main.tensors[index]) for index in main.inputs),
         tuple(_tensor_info(main.tensors[index]) for index in main.outputs),
     )
 
 
-def _bytes_of(buffer: Any) -> int:
-    return len(buffer.data) if buffer.data is not None else int(buffer.size)  # size: kept behind the tables (> 2 GB)
-
-
-def _type_name(tensor: Any) -> str:
-    return _type_names().get(tensor.type, f"unknown_{tensor.type}")
-
-
-def _sizes(shape: Any) -> list[int]:
-    return [] if shape is None else [int(size) for size in shape]
-
-
-def _tensor_info(tensor: Any) -> TensorInfo:
-    signature = _sizes(tensor.shapeSignature) or _sizes(tensor.shape)
-    shape = tuple(None if size < 0 else size for size in signature)
-    return TensorInfo(bytes(tensor.name or b"").decode(errors="replace"), shape, _type_name(tensor))
+def _tensor_info(tensor: Tensor) -> TensorInfo:
+    return TensorInfo(tensor.name, tensor.shape, tensor.dtype)
