@@ -136,6 +136,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(15_000)
     yield context
     context.close()
 
