@@ -90,12 +90,13 @@ class QuantizationExplorer:
                                 description="Values kept (%)", layout=Layout(width="320px"), **wide)
         self.granularity = Dropdown(options=[("per tensor", False), ("per channel", True)], value=False,
                                     description="One scale", layout=Layout(width="200px"), **wide)
-        self.plot = Plot("The weights before quantization.", height=300, columns=len(self.tensors))
+        self.plot = Plot("The weights before quantization.", height=320, columns=len(self.tensors))
         self._pictures = [
             _Picture(axes, name, tensor)
             for axes, (name, tensor) in zip(self.plot.axes, self.tensors.items(), strict=True)
         ]
-        self.plot.axes[0].legend(loc="upper left", fontsize="small")
+        handles, labels = self.plot.axes[0].get_legend_handles_labels()
+        self.plot.figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
         self.plot.moving(*(artist for picture in self._pictures for artist in picture.moving))
         self._table = HTML()
         self._redraw()
