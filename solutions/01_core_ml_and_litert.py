@@ -8,17 +8,17 @@
 # %% [markdown]
 # # Lab 01: Core ML and LiteRT
 #
-# Phones do not run PyTorch. An iPhone runs Core ML, an Android phone runs LiteRT (which was called TensorFlow Lite until 2024), and
-# both run files that you make by converting. In this lab you convert one small network for both, make it four times smaller
-# without losing accuracy, find out how a phone splits it between its processors, and strip the runtime down to the
-# operators that it needs.
+# Phones do not run PyTorch. An iPhone runs Core ML, an Android phone runs LiteRT (which was called TensorFlow Lite
+# until 2024), and both run files that you make by converting. In this lab you convert one small network for both,
+# make it four times smaller without losing accuracy, find out how a phone splits it between its processors, and strip
+# the runtime down to the operators that it needs.
 #
-# **You will leave with** one model as `.mlpackage`, as float `.tflite` and as int8 `.tflite`, and a table with the parity, size,
-# accuracy and latency of each, measured here.
+# **You will leave with** one model as `.mlpackage`, as float `.tflite` and as int8 `.tflite`, and a table with the
+# parity, size, accuracy and latency of each, measured here.
 #
 # **Time**: 60 to 75 minutes. **Before**: Python, NumPy, and having seen a convolutional network once.
-# **Skills covered**: area 1 of 25, Core ML and TensorFlow Lite: conversion from PyTorch and from TensorFlow, input types and metadata,
-# compute units, delegates, int8 quantization, selective registration.
+# **Skills covered**: area 1 of 25, Core ML and TensorFlow Lite: conversion from PyTorch and from TensorFlow, input
+# types and metadata, compute units, delegates, int8 quantization, selective registration.
 
 # %%
 from pocketlab.course import Lab
@@ -26,13 +26,13 @@ from pocketlab.course import Lab
 lab = Lab("01")
 
 # %% [markdown]
-# The line above says what this machine has. Where something is missing, the lab says so at the place and runs the closest
-# real thing.
+# The line above says what this machine has. Where something is missing, the lab says so at the place and runs the
+# closest real thing.
 #
 # ## 1. Two models to convert
 #
-# The task is reading handwritten digits. Change `"digits"` to `"mnist"` below to run the same lab on MNIST, which is downloaded once
-# (11 MB) if no copy is there.
+# The task is reading handwritten digits. Change `"digits"` to `"mnist"` below to run the same lab on MNIST, which is
+# downloaded once (11 MB) if no copy is there.
 
 # %%
 from pocketlab.data.digits import load_digits
@@ -43,11 +43,12 @@ print("train:", digits.train_images.shape, "test:", digits.test_images.shape, di
 print(f"mean {digits.mean:.4f} and std {digits.std:.4f} of the training pixels divided by 255")
 
 # %% [markdown]
-# The images are bytes, 0 for paper and 255 for ink, as a camera gives them. The network is trained on normalized values,
-# `(pixel/255 − mean)/std`. Remember these two ways of writing one image: confusing them is the commonest mistake of this lab.
+# The images are bytes, 0 for paper and 255 for ink, as a camera gives them. The network is trained on normalized
+# values, `(pixel/255 − mean)/std`. Remember these two ways of writing one image: confusing them is the commonest
+# mistake of this lab.
 #
-# Your team has a second network, in Keras. TensorFlow takes 0.5 GB of memory, so a process of its own trains and converts it, and
-# ends. The lab uses its files further below.
+# Your team has a second network, in Keras. TensorFlow takes 0.5 GB of memory, so a process of its own trains and
+# converts it, and ends. The lab uses its files further below.
 
 # %%
 import numpy as np
@@ -72,9 +73,9 @@ keras_folder = lab.artifact(
 print(sorted(path.name for path in keras_folder.iterdir()))
 
 # %% [markdown]
-# That took the longest of all cells here, and only this time: `lab.artifact` keeps what it builds, and finds it again when you come
-# back. Now the PyTorch network, a MobileNet in miniature: a first convolution, then three blocks of a *depthwise*
-# convolution (a 3×3 filter for each channel by itself) and a 1×1 convolution that mixes the channels.
+# That took the longest of all cells here, and only this time: `lab.artifact` keeps what it builds, and finds it again
+# when you come back. Now the PyTorch network, a MobileNet in miniature: a first convolution, then three blocks of a
+# *depthwise* convolution (a 3×3 filter for each channel by itself) and a 1×1 convolution that mixes the channels.
 
 # %%
 import torch
@@ -91,20 +92,23 @@ print(f"accuracy on {len(test_inputs)} unseen digits: {accuracy(reference_logits
 print(f"Keras, for comparison: {accuracy(keras_logits, digits.test_labels):.1%}")
 
 # %% [markdown]
-# This is the baseline. Every file below is held against these logits and this accuracy, on digits that neither network has seen.
+# This is the baseline. Every file below is held against these logits and this accuracy, on digits that neither
+# network has seen.
 #
 # ## 2. Core ML
 #
 # ### What an app feeds
 #
-# An app hands Core ML a picture, not a normalized array. Core ML can do the normalizing itself, as part of the input: for each channel
-# it computes `scale · pixel + bias`, with pixels from 0 to 255.
+# An app hands Core ML a picture, not a normalized array. Core ML can do the normalizing itself, as part of the input:
+# for each channel it computes `scale · pixel + bias`, with pixels from 0 to 255.
 #
 # ### Exercise 01.1: the scale and bias of an image input   (difficulty 2/5, about 5 minutes)
-# Training computed `(pixel/255 − mean)/std`. Write that as `scale · pixel + bias`. Core ML takes **one** scale for all channels and a bias for
-# each. Where the stds differ, use their mean for the scale, and each channel's own std for its bias, as Apple's guide does.
+# Training computed `(pixel/255 − mean)/std`. Write that as `scale · pixel + bias`. Core ML takes **one** scale for
+# all channels and a bias for each. Where the stds differ, use their mean for the scale, and each channel's own std
+# for its bias, as Apple's guide does.
 #
-# A worked number: mean 0.5 and std 0.5 turn pixel 255 into 1 and pixel 0 into −1, so the scale is 2/255 = 0.00784 and the bias −1.
+# A worked number: mean 0.5 and std 0.5 turn pixel 255 into 1 and pixel 0 into −1, so the scale is 2/255 = 0.00784 and
+# the bias −1.
 #
 # <details><summary>Hint 1</summary>Multiply out (p/255 − mean)/std, and collect what stands before p.</details>
 # <details><summary>Hint 2</summary>p/(255·std) − mean/std. The first factor is the scale; the rest is the bias.</details>
@@ -117,7 +121,7 @@ def image_scale_bias(mean, std):
     #: bias = ...
     #: return scale, bias
     scale = 1 / (255 * np.mean(std))
-    bias = [-m / s for m, s in zip(mean, std)]
+    bias = [-m / s for m, s in zip(mean, std, strict=True)]
     return scale, bias
     ### END SOLUTION
 
@@ -156,9 +160,9 @@ print(coreml.inspect(package.path).bytes_by_type)
 lab.reveal("01.P1")
 
 # %% [markdown]
-# Half of the size came without asking: two bytes for each weight. The file on disk is larger than its weights, because it also holds the program,
-# the labels and a manifest; for so small a network these weigh as much as the weights. What an app's developer sees in Xcode is in the file as
-# well:
+# Half of the size came without asking: two bytes for each weight. The file on disk is larger than its weights,
+# because it also holds the program, the labels and a manifest; for so small a network these weigh as much as the
+# weights. What an app's developer sees in Xcode is in the file as well:
 
 # %%
 from pocketlab.ui.table import table
@@ -167,11 +171,11 @@ described = coreml.describe(package.path)
 table(described.rows(), ["property", "value"], caption="What digits.mlpackage says of itself")
 
 # %% [markdown]
-# The scale and bias of your exercise are in it, the ten labels too. The `softmax` before the labels is there because Core ML calls a
-# classifier's outputs probabilities: a network that ends in logits has to be given one.
+# The scale and bias of your exercise are in it, the ten labels too. The `softmax` before the labels is there because
+# Core ML calls a classifier's outputs probabilities: a network that ends in logits has to be given one.
 #
-# There are two ways to capture a PyTorch network: *tracing* records the operations of one run, and `torch.export` takes the whole graph.
-# And an input may be flexible, for instance from 1 to 16 images in one call.
+# There are two ways to capture a PyTorch network: *tracing* records the operations of one run, and `torch.export`
+# takes the whole graph. And an input may be flexible, for instance from 1 to 16 images in one call.
 
 # %%
 captured = {way: coreml.export(net, example, lab.folder / f"{way}.mlpackage", through=way) for way in ("trace", "export")}
@@ -182,14 +186,15 @@ print("by export:", operators["export"])
 print("flexible input:", coreml.describe(flexible.path).inputs[0].flexible)
 
 # %% [markdown]
-# Both ways gave the same program. They part where a network decides something while it runs (an `if` on a value): a trace records the
-# branch that it happened to take, silently, and `torch.export` refuses or keeps both.
+# Both ways gave the same program. They part where a network decides something while it runs (an `if` on a value): a
+# trace records the branch that it happened to take, silently, and `torch.export` refuses or keeps both.
 #
 # Batch normalization has vanished: `conv` has taken in its factors. And ReLU6 is called `clip`.
 #
 # ### Which phones can run it
 #
-# A package names the oldest system that it runs on. The converter was run for two of them to see what the choice changes:
+# A package names the oldest system that it runs on. The converter was run for two of them to see what the choice
+# changes:
 
 # %%
 rows = coreml.deployment_targets(net, example, targets=["iOS15", "iOS18"])
@@ -203,13 +208,13 @@ table(
 )
 
 # %% [markdown]
-# An older target means more phones and fewer ways to compress. From iOS 16 on the input may be float16, which saves a conversion
-# at the door; weights of 4 bits need iOS 18.
+# An older target means more phones and fewer ways to compress. From iOS 16 on the input may be float16, which saves a
+# conversion at the door; weights of 4 bits need iOS 18.
 #
 # ### Compute units
 #
-# When an app loads the model it may limit where Core ML puts it. It cannot demand anything: within the limit, Core ML decides for
-# each operator.
+# When an app loads the model it may limit where Core ML puts it. It cannot demand anything: within the limit, Core ML
+# decides for each operator.
 
 # %%
 table(coreml.COMPUTE_UNITS.items(), ["compute units", "what it means"], caption="The four settings")
@@ -219,30 +224,34 @@ from pocketlab.device.npu import LABEL, neural_engine_estimate
 
 estimate = neural_engine_estimate(operators["trace"])
 print(LABEL)
+print("Sources:", *sorted({source for row in estimate for source in row.source.split("; ")}), sep="\n- ")
 table(
-    [(row.operator, row.verdict, row.why, row.source) for row in estimate],
-    ["operator", "Neural Engine", "why", "source"],
+    [(row.operator, row.verdict, row.why) for row in estimate],
+    ["operator", "Neural Engine", "why"],
     caption="An estimate: which of this model's operators the Neural Engine takes",
 )
 
 # %% [markdown]
-# This table is compiled from what is published, since Apple gives no list; on a Mac, `coreml.compute_plan` asks the real runtime, and you
-# should believe that rather than this. What happens if you ask for the plan, or for a prediction, here?
+# This table is compiled from what is published, since Apple gives no list; on a Mac, `coreml.compute_plan` asks the
+# real runtime, and you should believe that rather than this. What happens if you ask for the plan, or for a
+# prediction, here?
 
 # %%
 from pocketlab.errors import UnavailableError
 
+core_ml = {}
 try:
-    core_ml = coreml.load(package.path)
-    print("Core ML runs here:", core_ml.__class__.__name__)
+    core_ml["Core ML"] = (captured["trace"].size_bytes, coreml.load(captured["trace"].path))
+    for placement in coreml.compute_plan(captured["trace"].path):
+        print(placement)
 except UnavailableError as error:
-    core_ml = None
     print(error)
 
 # %% [markdown]
 # ### From TensorFlow
 #
-# The Keras network was converted by the child process through one concrete function. Its package reads like the others:
+# The Keras network was converted by the child process through one concrete function. Its package reads like the
+# others:
 
 # %%
 keras_package = coreml.inspect(keras_folder / "keras.mlpackage")
@@ -250,15 +259,15 @@ print(keras_package.operators)
 print("input:", keras_package.inputs[0].shape, " PyTorch's input:", tuple(example.shape))
 
 # %% [markdown]
-# Keras puts the channels last, PyTorch first. The converter keeps each framework's order in the interface, so an app that swaps one
-# model for the other has to swap the axes of its input as well.
+# Keras puts the channels last, PyTorch first. The converter keeps each framework's order in the interface, so an app
+# that swaps one model for the other has to swap the axes of its input as well.
 #
 # ## 3. LiteRT
 #
 # ### How close is close?
 #
-# A converted model never gives the same numbers to the last bit. "Looks equal" is no measure; the field uses the *signal to
-# quantization noise ratio*: how much larger than the error the signal is, in decibels.
+# A converted model never gives the same numbers to the last bit. "Looks equal" is no measure; the field uses the
+# *signal to quantization noise ratio*: how much larger than the error the signal is, in decibels.
 #
 # ### Exercise 01.2: a parity metric in decibels   (difficulty 2/5, about 5 minutes)
 # SQNR is 10·log10 of the power of the reference divided by the power of the error. Power is the sum of the squares.
@@ -295,8 +304,8 @@ print(f"SQNR against PyTorch: {sqnr_db(reference_logits, float_logits):.0f} dB")
 print(f"largest difference: {np.abs(reference_logits - float_logits).max():.1e}")
 
 # %% [markdown]
-# More than 100 dB: the error is a hundred-thousandth of the signal or less, which is float32's own rounding. A bit of precision is worth 6 dB, so
-# this is what about twenty bits would give. Keep that figure in mind when you see int8's.
+# More than 100 dB: the error is a hundred-thousandth of the signal or less, which is float32's own rounding. A bit of
+# precision is worth 6 dB, so this is what about twenty bits would give. Keep that figure in mind when you see int8's.
 #
 # The Keras network's file comes from another converter and runs in the same runtime:
 
@@ -308,20 +317,22 @@ print("PyTorch's file:", litert.inspect(float_file.path).operators)
 print("Keras's file:  ", litert.inspect(keras_folder / "keras.tflite").operators)
 
 # %% [markdown]
-# Look at what LiteRT had to add for PyTorch: LiteRT computes with channels last, so there is a `RESHAPE` or a `TRANSPOSE` at the
-# places where the order changes.
+# Look at what LiteRT had to add for PyTorch: LiteRT computes with channels last, so there is a `RESHAPE` or a
+# `TRANSPOSE` at the places where the order changes.
 #
 # ## 4. Eight bits
 #
-# Four bytes for a weight are more than it needs. Quantizing stores a real number x as a small integer q, with
-# `x ≈ scale · (q − zero_point)`. Two numbers, scale and zero point, serve a whole tensor, and the question is how to choose them.
+# Four bytes for a weight are more than it needs. Quantizing stores a real number x as a small integer q, with `x ≈
+# scale · (q − zero_point)`. Two numbers, scale and zero point, serve a whole tensor, and the question is how to
+# choose them.
 #
 # ### Exercise 01.3: scale and zero point from a range   (difficulty 3/5, about 8 minutes)
-# An activation was seen between lo and hi. Find the scale and the zero point so that lo lands on −128 and hi on 127. One condition
-# comes first: 0 must be exact, because padding and ReLU produce it all the time. So widen the range to hold 0, and round the zero
-# point to an integer.
+# An activation was seen between lo and hi. Find the scale and the zero point so that lo lands on −128 and hi on 127.
+# One condition comes first: 0 must be exact, because padding and ReLU produce it all the time. So widen the range to
+# hold 0, and round the zero point to an integer.
 #
-# A worked number: from lo = −1 to hi = 3 there are 4/255 = 0.0157 per step, and 0 lies 1/0.0157 = 63.75 steps above lo: zero point −64.
+# A worked number: from lo = −1 to hi = 3 there are 4/255 = 0.0157 per step, and 0 lies 1/0.0157 = 63.75 steps above
+# lo: zero point −64.
 #
 # <details><summary>Hint 1</summary>lo/scale + zero_point should be −128. Solve for the zero point and round.</details>
 # <details><summary>Hint 2</summary>A range that is only 0 would give scale 0, by which one cannot divide: return scale 1 for it.</details>
@@ -349,10 +360,11 @@ for lo, hi in ((-1.0, 3.0), (0.0, 6.0), (1.0, 6.0)):
     print(f"{lo:+.0f} to {hi:+.0f}: scale {scale:.5f}, zero point {zero_point:4}; lo, 0 and hi come back as", np.round(back, 3))
 
 # %% [markdown]
-# 0 comes back as 0 in every row, and 6 as 6 even where the range began at 1. Without widening, that last row would lose its upper end.
+# 0 comes back as 0 in every row, and 6 as 6 even where the range began at 1. Without widening, that last row would
+# lose its upper end.
 #
-# Weights are treated differently. Their values lie on both sides of 0, so the range is made symmetric with zero point 0, which
-# makes the arithmetic cheaper; and each output channel can have a scale of its own.
+# Weights are treated differently. Their values lie on both sides of 0, so the range is made symmetric with zero point
+# 0, which makes the arithmetic cheaper; and each output channel can have a scale of its own.
 
 # %%
 from pocketlab.ui.figures import channel_ranges
@@ -364,12 +376,12 @@ depthwise = (block[0].weight.detach() * factor.reshape(-1, 1, 1, 1)).numpy()
 channel_ranges(depthwise, "the first depthwise convolution")
 
 # %% [markdown]
-# The bars differ in length: some channels use a small part of the range that the largest one forces on all. With one scale, the smallest
-# channels would be left with a handful of integers.
+# The bars differ in length: some channels use a small part of the range that the largest one forces on all. With one
+# scale, the smallest channels would be left with a handful of integers.
 #
 # ### Exercise 01.4: a scale for each output channel   (difficulty 2/5, about 5 minutes)
-# For weights of shape (output channels, …), return one scale per output channel, so that the largest *magnitude* of the channel lands on 127.
-# A channel that is all zero gets scale 1.
+# For weights of shape (output channels, …), return one scale per output channel, so that the largest *magnitude* of
+# the channel lands on 127. A channel that is all zero gets scale 1.
 #
 # A worked number: a channel (0.5, −1.27, 0.1) has the scale 1.27/127 = 0.01.
 #
@@ -397,7 +409,8 @@ print(f"one scale for the tensor: {sqnr_db(depthwise, per_tensor):.1f} dB")
 print(f"a scale per channel:      {sqnr_db(depthwise, per_channel):.1f} dB")
 
 # %% [markdown]
-# The second figure is the better one, for four bytes more per channel. That is why LiteRT's own specification asks for weights per channel. Try it at fewer bits:
+# The second figure is the better one, for four bytes more per channel. That is why LiteRT's own specification asks
+# for weights per channel. Try it at fewer bits:
 
 # %%
 from pocketlab.ui.quantization import QuantizationExplorer
@@ -407,22 +420,23 @@ explorer = QuantizationExplorer({"depthwise": depthwise, "pointwise": pointwise}
 explorer
 
 # %% [markdown]
-# Move **Bits** down and watch the grid grow coarse: each bit taken away costs about 6 dB. Then switch **One scale** between per tensor and
-# per channel, at 4 bits. Last, keep less than 100 % of the values: cutting off the few largest makes the grid finer for
-# all the others, and at few bits that can pay.
+# Move **Bits** down and watch the grid grow coarse: each bit taken away costs about 6 dB. Then switch **One scale**
+# between per tensor and per channel, at 4 bits. Last, keep less than 100 % of the values: cutting off the few largest
+# makes the grid finer for all the others, and at few bits that can pay.
 #
 # ### A representative set
 #
-# Weights lie in the file, but the range of an *activation* depends on the input. The converter has to watch the network at work on
-# samples, the representative set.
+# Weights lie in the file, but the range of an *activation* depends on the input. The converter has to watch the
+# network at work on samples, the representative set.
 
 # %%
 lab.predict("01.P2")
 
 # %% [markdown]
 # ### Exercise 01.5: a representative set   (difficulty 2/5, about 6 minutes)
-# Take the first `per_class` images of each class, class after class in ascending order, and prepare them exactly as the app does: as float32,
-# divided by 255, mean taken off, divided by std. A class with too few images is an error: raise a ValueError.
+# Take the first `per_class` images of each class, class after class in ascending order, and prepare them exactly as
+# the app does: as float32, divided by 255, mean taken off, divided by std. A class with too few images is an error:
+# raise a ValueError.
 #
 # <details><summary>Hint 1</summary><code>np.flatnonzero(labels == label)[:per_class]</code> are the rows for one class.</details>
 # <details><summary>Hint 2</summary><code>np.unique(labels)</code> gives the classes in ascending order; <code>np.concatenate</code> joins the rows.</details>
@@ -446,24 +460,25 @@ representative_batch = lab.check("01.5", representative_batch)
 
 # %%
 samples = representative_batch(digits.train_images, digits.train_labels, 10, digits.mean, digits.std)
+raw_pixels = digits.train_images[:100].astype(np.float32)
+
+
+def static(samples, **options):
+    return {"quantization": "static_int8", "representative": samples, **options}
+
+
 recipes = {
-    "float32": {},
-    "float16 weights": {"quantization": "float16"},
-    "int8 weights (dynamic)": {"quantization": "dynamic_int8"},
-    "int8, one scale per tensor": {"quantization": "static_int8", "representative": samples, "per_channel": False},
-    "int8, per channel": {"quantization": "static_int8", "representative": samples},
-    "int8, samples of one class": {"quantization": "static_int8", "representative": samples[:10]},
-    "int8, raw pixels as samples": {
-        "quantization": "static_int8",
-        "representative": digits.train_images[:100].astype(np.float32),
-    },
+    "float16 weights": ("digits_float16", {"quantization": "float16"}),
+    "int8 weights (dynamic)": ("digits_dynamic", {"quantization": "dynamic_int8"}),
+    "int8, one scale per tensor": ("digits_int8_per_tensor", static(samples, per_channel=False)),
+    "int8, per channel": ("digits_int8", static(samples)),
+    "int8, samples of one class": ("digits_int8_one_class", static(samples[:10])),
+    "int8, raw pixels as samples": ("digits_int8_raw", static(raw_pixels)),
 }
-variants = {name: float_file for name in ("float32",)}
-for name, recipe in recipes.items():
-    if recipe:
-        path = lab.folder / f"digits_{len(variants)}.tflite"
-        variants[name] = litert.quantize_file(float_file.path, path, **recipe)
-print(len(variants), "files written")
+variants = {"float32": float_file}
+for name, (stem, recipe) in recipes.items():
+    variants[name] = litert.quantize_file(float_file.path, lab.folder / f"{stem}.tflite", **recipe)
+print(*(file.path.name for file in variants.values()), sep="\n")
 
 # %%
 def row_of(name, file):
@@ -482,18 +497,26 @@ table(
 lab.reveal("01.P2")
 
 # %% [markdown]
-# Read the table from the top. float16 halves the weights and costs nothing you could notice. int8 with a proper representative set keeps the
-# accuracy, at an SQNR of some thirty to forty decibels: six or so bits of precision arrive at the output, and a classifier needs no more. Samples of one class alone
-# cost several decibels: the ranges of the other nine digits were never seen. And raw pixels destroy the model without any error message. The file
-# is as small and as fast as the good one, which is why only a table with the accuracy in it finds this mistake.
+# Read the table from the top. float16 halves the weights and costs nothing you could notice. *Dynamic* int8 stores
+# the weights in a byte and leaves the activations to be quantized while the model runs; the other rows fix all ranges
+# beforehand, which is what NPUs ask for. With a proper representative set int8 keeps the accuracy although the SQNR
+# is far below that of float32: divide its decibels by 6 to see how many bits arrive at the output. A classifier needs
+# no more. Per channel is better by a decibel or so, and the file is larger, by the tables of scales; in a network of
+# a million weights these tables vanish.
 #
-# The files shrink less than four times, since this network is so small that tables and names weigh as much as weights.
+# Samples of one class alone cost many decibels: the ranges of the other nine digits were never seen. Here the
+# accuracy survives that; with a larger error it would not. And raw pixels destroy the model without any error
+# message. The file is as small as the good one, which is why only a table with the accuracy in it finds this mistake.
+#
+# No file is four times smaller than float32, since this network is so small that tables and names weigh as much as
+# weights.
 #
 # ## 5. Delegates
 #
 # ### What a latency is
 #
-# LiteRT hands operators to *delegates*: XNNPACK for the CPU, a GPU delegate, others for NPUs. Before comparing, decide what to measure.
+# LiteRT hands operators to *delegates*: XNNPACK for the CPU, a GPU delegate, others for NPUs. Before comparing,
+# decide what to measure.
 
 # %%
 import time
@@ -508,12 +531,12 @@ for _ in range(400):
 print(f"first call {durations[0] * 1000:.3f} ms, fastest {min(durations) * 1000:.3f} ms, slowest {max(durations) * 1000:.3f} ms")
 
 # %% [markdown]
-# Which of these is *the* latency? None. MLPerf, the field's benchmark, quotes the 90th percentile: nine calls in ten are at least as fast. The first calls pay
-# for caches and allocations, so they are left out.
+# Which of these is *the* latency? None. MLPerf, the field's benchmark, quotes the 90th percentile: nine calls in ten
+# are at least as fast. The first calls pay for caches and allocations, so they are left out.
 #
 # ### Exercise 01.6: the latency that one may quote   (difficulty 2/5, about 5 minutes)
-# Return the median and the 90th percentile, in milliseconds, without the first `warmup` calls. Interpolate linearly, as `np.percentile` does by
-# itself. If no call is left, raise a ValueError.
+# Return the median and the 90th percentile, in milliseconds, without the first `warmup` calls. Interpolate linearly,
+# as `np.percentile` does by itself. If no call is left, raise a ValueError.
 #
 # A worked number: calls of 1, 2, 3, 4 and 5 ms have the median 3 and the 90th percentile 4.6.
 
@@ -541,8 +564,8 @@ print(f"median {p50:.4f} ms, 90th percentile {p90:.4f} ms")
 call_durations(durations, 20, p50, p90)
 
 # %% [markdown]
-# Each point is a call. The points far above the lines are other work of this machine that came in between; a mean would let them in, a
-# percentile counts them and goes on.
+# Each point is a call. The points far above the lines are other work of this machine that came in between; a mean
+# would let them in, a percentile counts them and goes on.
 #
 # ### XNNPACK on and off
 
@@ -550,9 +573,9 @@ call_durations(durations, 20, p50, p90)
 lab.predict("01.P3")
 
 # %% [markdown]
-# The digits network is done in microseconds, where calling it costs as much as computing. A phone's network is larger, so this comparison takes the same
-# architecture at a phone's size: four times the channels, on color images of 64×64. Its weights are random: latency does not depend on them, and no accuracy
-# is claimed for it.
+# The digits network is done in microseconds, where calling it costs as much as computing. A phone's network is
+# larger, so this comparison takes the same architecture at a phone's size: four times the channels, on color images
+# of 64×64. Its weights are random: latency does not depend on them, and no accuracy is claimed for it.
 
 # %%
 from pocketlab.data.models import DigitsNet
@@ -580,15 +603,18 @@ table(
 lab.reveal("01.P3")
 
 # %% [markdown]
-# Compare the rows with each other, not with a phone: this is the CPU of this machine. XNNPACK is on by default on Android and iOS, so the rows without it show what an unoptimized
-# path costs. int8 is faster where the processor has instructions for 8-bit products; x86 has them from AVX-512 VNNI on, phones since about 2018 (`dot product`).
+# Compare the rows with each other, not with a phone: this is the CPU of this machine. XNNPACK is on by default on
+# Android and iOS, so the rows without it show what an unoptimized path costs. int8 is faster where the processor has
+# instructions for 8-bit products; x86 has them from AVX-512 VNNI on, phones since about 2018 (`dot product`).
 #
 # ### How many pieces
 #
-# A GPU or NPU does not take every operator. LiteRT cuts the model into partitions, and at each border data are copied.
+# A GPU or NPU does not take every operator. LiteRT cuts the model into partitions, and at each border data are
+# copied.
 #
 # ### Exercise 01.7: how many pieces a delegate gets   (difficulty 2/5, about 5 minutes)
-# The operators of a chain run one after the other. `supported[i]` says whether the delegate takes operator i. Neighbors that it takes form one partition. How many partitions does it get?
+# The operators of a chain run one after the other. `supported[i]` says whether the delegate takes operator i.
+# Neighbors that it takes form one partition. How many partitions does it get?
 #
 # A worked number: yes, yes, no, yes has two partitions.
 #
@@ -628,17 +654,19 @@ PartitionExplorer(chain, delegated=set(chain) - {"DEPTHWISE_CONV_2D"})
 lab.reveal("01.P4")
 
 # %% [markdown]
-# The explorer estimates; it assumes that every operator takes 1 ms on the CPU and 0.2 ms on the delegate. Take `DEPTHWISE_CONV_2D` into the
-# delegate (hold Ctrl or Command and click) and see the pieces join. Then raise the cost of a copy, and find the point where the CPU alone
-# wins. Real delegates drop small partitions for that reason; the third control does so.
+# The explorer estimates; it assumes that every operator takes 1 ms on the CPU and 0.2 ms on the delegate. Take
+# `DEPTHWISE_CONV_2D` into the delegate (hold Ctrl or Command and click) and see the pieces join. Then raise the cost
+# of a copy, and find the point where the CPU alone wins. Real delegates drop small partitions for that reason; the
+# third control does so.
 #
-# **On Android** the GPU is reached by LiteRT's GPU accelerator (OpenCL or OpenGL ES), NPUs by the makers' plugins for LiteRT (Qualcomm, MediaTek, Google Tensor). The older
-# way to NPUs was NNAPI, the Neural Networks API of the system; Android 15 deprecated it. This machine has neither, so only XNNPACK was measured here.
+# **On Android** the GPU is reached by LiteRT's GPU accelerator (OpenCL or OpenGL ES), NPUs by the makers' plugins for
+# LiteRT (Qualcomm, MediaTek, Google Tensor). The older way to NPUs was NNAPI, the Neural Networks API of the system;
+# Android 15 deprecated it. This machine has neither, so only XNNPACK was measured here.
 #
 # ## 6. Selective registration
 #
-# LiteRT has kernels for more than 150 operators, and your model uses a handful. If an app registers just these, the linker leaves out the others. On a microcontroller this is
-# not a saving but the only way: LiteRT Micro has no "all".
+# LiteRT has kernels for more than 150 operators, and your model uses a handful. If an app registers just these, the
+# linker leaves out the others. On a microcontroller this is not a saving but the only way: LiteRT Micro has no "all".
 
 # %%
 from pocketlab.runtimes import registration
@@ -648,7 +676,8 @@ for use in uses:
     print(f"{use.builtin:20} version {use.version}, {use.count} times")
 
 # %% [markdown]
-# Operators have versions: a kernel of version 3 knows an option that version 2 did not. A resolver is told the lowest and the highest version that the model holds.
+# Operators have versions: a kernel of version 3 knows an option that version 2 did not. A resolver is told the lowest
+# and the highest version that the model holds.
 #
 # ### Exercise 01.8: the operators to register   (difficulty 2/5, about 5 minutes)
 # From the (name, version) of each use, make a dict `{name: (lowest version, highest version)}`.
@@ -676,13 +705,14 @@ version_ranges = lab.check("01.8", version_ranges)
 # %%
 every_use = [
     (use.builtin, use.version)
-    for name in ("float32", "int8, per channel")
+    for name in ("float32", "int8 weights (dynamic)", "int8, per channel")
     for use in registration.used_operators(variants[name].path)
 ]
 print(version_ranges(every_use))
 
 # %% [markdown]
-# That range serves an app that ships both files. From one file, the library writes the C++ that an Android app compiles, and the header for a microcontroller:
+# These ranges serve an app that ships all three files. From one file, the library writes the C++ that an Android app
+# compiles, and the header for a microcontroller:
 
 # %%
 print(registration.generate_litert_resolver(variants["int8, per channel"].path))
@@ -691,8 +721,9 @@ print(registration.generate_litert_resolver(variants["int8, per channel"].path))
 print(registration.generate_micro_resolver(variants["int8, per channel"].path))
 
 # %% [markdown]
-# What does it save? The linker decides, so the figure belongs to your app: build it once with `BuiltinOpResolver` and once with this, and compare. The lab does not quote one, since
-# it has no Android build here. The course's tests compile both pieces of code against a stub of the headers.
+# What does it save? The linker decides, so the figure belongs to your app: build it once with `BuiltinOpResolver` and
+# once with this, and compare. The lab does not quote one, since it has no Android build here. The course's tests
+# compile both pieces of code against a stub of the headers.
 #
 # ## 7. On the device
 #
@@ -722,28 +753,21 @@ contestants = {
     "LiteRT float32, no XNNPACK": (big.size_bytes, litert.load(big.path, xnnpack=False)),
     "LiteRT int8": (small.size_bytes, litert.load(small.path)),
     "LiteRT int8, no XNNPACK": (small.size_bytes, litert.load(small.path, xnnpack=False)),
+    **core_ml,
 }
 print(len(contestants), "ways to run one network")
 
 # %%
-results, points = [], {}
+results = []
 for name, (size, runner) in contestants.items():
     logits = np.asarray(runner(test_inputs))
-    measured = litert.measure(runner, one, seconds=0.3)
-    sqnr = sqnr_db(reference_logits, logits)
-    results.append(
-        (
-            name,
-            size / 1000,
-            accuracy(logits, digits.test_labels) * 100,
-            measured.p50_ms,
-            measured.p90_ms,
-            measured.peak_memory_mb,
-            float(np.abs(logits - reference_logits).max()),
-            sqnr,
-        )
-    )
-results.append(("Core ML", package.size_bytes / 1000, None, None, None, None, None, None))
+    measured = litert.measure(runner, one, seconds=0.3, threads=runner.threads)
+    right = accuracy(logits, digits.test_labels) * 100
+    largest = float(np.abs(logits - reference_logits).max())
+    times = (measured.p50_ms, measured.p90_ms, measured.peak_memory_mb)
+    results.append((name, size / 1000, right, *times, largest, sqnr_db(reference_logits, logits)))
+if not core_ml:
+    results.append(("Core ML (not on this system)", captured["trace"].size_bytes / 1000, *[None] * 6))
 table(
     results,
     ["runtime", "size (kB)", "accuracy (%)", "p50 (ms)", "p90 (ms)", "memory (MB)", "largest difference", "SQNR (dB)"],
@@ -751,13 +775,15 @@ table(
 )
 
 # %% [markdown]
-# The row of Core ML has its size and nothing else: Apple's runtime exists on Apple's systems only, and a dash is what an honest table shows for what was not
-# measured. The memory is that of this whole notebook's process, with everything that it has loaded, so compare it between rows only.
+# Off a Mac the row of Core ML has its size and nothing else: Apple's runtime exists on Apple's systems only, and a
+# dash is what an honest table shows for what was not measured. The memory is that of this whole notebook's process,
+# with everything that it has loaded, so compare it between rows only.
 #
-# At this size int8 need not be faster: quantizing the input and the output costs as much as it saves inside. On the large network above it was the other way round. A figure from one
-# model says little about another.
+# At this size int8 need not be faster: quantizing the input and the output costs as much as it saves inside. On the
+# large network above it was the other way round. A figure from one model says little about another.
 #
-# Finally, look into the file that you would ship. Netron draws the graph; click on an operator to see its weights and their scales.
+# Finally, look into the file that you would ship. Netron draws the graph; click on an operator to see its weights and
+# their scales.
 
 # %%
 from pocketlab.ui import netron
@@ -773,7 +799,8 @@ table(
 )
 
 # %% [markdown]
-# Find the first `CONV_2D` in the graph. Its weights are int8 with a scale per channel: the exercise that you did. Its bias is int32, as a sum of products of two int8 numbers has to be.
+# Find the first `CONV_2D` in the graph. Its weights are int8 with a scale per channel: the exercise that you did. Its
+# bias is int32, as a sum of products of two int8 numbers has to be.
 #
 # ## 8. Quiz
 
@@ -782,19 +809,23 @@ lab.quiz()
 
 # %% [markdown]
 # ## Take away
-# - You can now convert a network for both systems, with the preprocessing inside of the model where the runtime allows it.
+# - You can now convert a network for both systems, with the preprocessing inside of the model where the runtime
+#   allows it.
 # - You can now quantize to int8, and you know which mistake the accuracy alone reveals.
 # - You can now say how a delegate splits a model, what to measure about it, and what to register for it.
 #
-# **What production does differently**: it measures on the phones themselves, in Xcode's and Android Studio's profilers and in device farms, hot and with other apps running; and it
-# keeps the table of section 7 for every release, so that a slower or worse model is noticed before its users do.
+# **What production does differently**: it measures on the phones themselves, in Xcode's and Android Studio's
+# profilers and in device farms, hot and with other apps running; and it keeps the table of section 7 for every
+# release, so that a slower or worse model is noticed before its users do.
 #
-# **Your artifacts** are in the folder that the next cell prints.
+# **Your artifacts** are listed by the last cell. They lie in your Pocketlab folder, `~/.pocketlab/artifacts/01`, and
+# "Save my work" in the first notebook takes them along.
 #
-# **Further reading**: Jacob et al., *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*, 2018. Howard et al., *MobileNets*, 2017. Apple, *Core ML
-# Tools guide*. Google, *LiteRT 8-bit quantization specification*. Reddi et al., *MLPerf Inference Benchmark*, 2020.
+# **Further reading**: Jacob et al., *Quantization and Training of Neural Networks for Efficient
+# Integer-Arithmetic-Only Inference*, 2018. Howard et al., *MobileNets*, 2017. Apple, *Core ML Tools guide*. Google,
+# *LiteRT 8-bit quantization specification*. Reddi et al., *MLPerf Inference Benchmark*, 2020.
 #
 # **Stretch exercise**: run this lab on MNIST. Which of the seven variants of section 4 changes its rank, and why?
 
 # %%
-print(*sorted(path.name for path in lab.folder.iterdir()), sep="\n")
+print(*sorted(path.name for path in lab.folder.iterdir() if not path.name.startswith(".")), sep="\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,7 +20,8 @@ from pocketlab.compression.quantization import (
     weight_scales,
 )
 
-ends = st.floats(-1e4, 1e4, allow_nan=False)
+# Smaller numbers than 1e-30 are no weights, and float32, in which values come back, cannot hold them.
+ends = st.floats(-1e4, 1e4).map(lambda value: 0.0 if abs(value) < 1e-30 else value)
 
 
 @given(ends, ends, st.integers(2, 16))
@@ -28,7 +31,8 @@ def test_zero_is_exact_and_every_value_in_range_is_within_half_a_step(a: float, 
     assert dequantize(quantize(np.zeros(1), scale, zero_point, bits=bits), scale, zero_point)[0] == 0.0
     x = np.linspace(min(lo, 0.0), max(hi, 0.0), 101)
     back = dequantize(quantize(x, scale, zero_point, bits=bits), scale, zero_point)
-    # Half a step by rounding x, at most half a step more at the ends, where rounding the zero point moves the grid; plus float32.
+    # Half a step by rounding x, and at most half a step more at the ends, where rounding the zero point moves the
+    # grid; plus float32.
     assert np.abs(back - x).max() <= scale * (1.0 + 1e-9) + np.abs(x).max() * 2.0**-23
 
 
@@ -64,7 +68,9 @@ def test_one_more_bit_is_six_more_decibels() -> None:
         scale, zero_point = affine_params(-1.0, 1.0, bits=bits)
         figures.append(sqnr_db(x, dequantize(quantize(x, scale, zero_point, bits=bits), scale, zero_point)))
     # 20·log10(2) = 6.02 dB a bit as the number of levels doubles; 2^b − 1 levels make the first steps a little larger.
-    np.testing.assert_allclose(np.diff(figures), 20 * np.log10([(2 ** (b + 1) - 1) / (2**b - 1) for b in range(4, 12)]), atol=0.1)
+    np.testing.assert_allclose(
+        np.diff(figures), 20 * np.log10([(2 ** (b + 1) - 1) / (2**b - 1) for b in range(4, 12)]), atol=0.1
+    )
 
 
 def test_sqnr_of_a_known_ratio() -> None:
@@ -98,12 +104,14 @@ def test_megabytes() -> None:
         (lambda: weight_scales(np.array([[np.inf]])), "finite"),
         (lambda: sqnr_db(np.zeros(3), np.ones(3)), "no signal"),
         (lambda: sqnr_db(np.ones(3), np.ones(2)), "(3,) and (2,)"),
-        (lambda: representative_batch(np.zeros((2, 1, 1, 1), np.uint8), np.array([0, 1]), 2, 0.0, 1.0), "Class 0 has 1"),
+        (
+            lambda: representative_batch(np.zeros((2, 1, 1, 1), np.uint8), np.array([0, 1]), 2, 0.0, 1.0),
+            "Class 0 has 1",
+        ),
         (lambda: representative_batch(np.zeros((2, 1, 1, 1), np.uint8), np.array([0, 1]), 1, 0.0, 0.0), "std"),
         (lambda: model_megabytes(-1, 8), "-1"),
     ],
 )
 def test_impossible_arguments_are_named(call, part: str) -> None:
-    with pytest.raises(ValueError, match=".*") as caught:
+    with pytest.raises(ValueError, match=re.escape(part)):
         call()
-    assert part in str(caught.value)

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pocketlab.ui.table import table
+from pocketlab.ui.table import Table, table
 
 _PIP = "make lab"
 _VERSION = re.compile(r"\d+(?:\.\d+)+\S*")
@@ -156,6 +156,9 @@ TOOLS: tuple[Tool, ...] = (
 )  # fmt: skip
 
 
+COLUMNS = ("tool", "found", "version", "without it you lose")
+
+
 def examine() -> list[Finding]:
     """Look for every tool, all at once."""
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -175,12 +178,22 @@ def examine() -> list[Finding]:
 def report(findings: list[Finding]) -> str:
     """The table of all tools, and how to install those that are missing."""
     rows = [(each.name, each.found, each.version or None, each.lost) for each in findings]
-    lines = [repr(table(rows, ["tool", "found", "version", "without it you lose"], caption=machine_summary()))]
+    lines = [repr(table(rows, COLUMNS, caption=machine_summary()))]
     missing = [each for each in findings if not each.found]
     for each in missing:
         lines += ["", f"{each.name} is missing. To install it:"]
         lines += [f"  {system + ':':15} {line}" for system, line in each.install.items()]
     return "\n".join(lines)
+
+
+def found_table() -> Table:
+    """The same as one table for a notebook, with the line that installs a missing tool on this system."""
+    system = "macOS" if platform.system() == "Darwin" else "Debian/Ubuntu"
+    rows = [
+        (each.name, each.found, each.version or None, each.lost, None if each.found else each.install[system])
+        for each in examine()
+    ]
+    return table(rows, [*COLUMNS, "to install it"], caption=machine_summary())
 
 
 def report_json(findings: list[Finding]) -> str:

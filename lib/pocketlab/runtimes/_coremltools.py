@@ -26,7 +26,8 @@ def import_coremltools() -> ModuleType:
     with _lock:
         if "coremltools" not in sys.modules:
             hidden = [name for name in _PROBED if name not in sys.modules]
-            sys.modules.update(dict.fromkeys(hidden))  # None in sys.modules makes `import` raise ImportError
+            for name in hidden:
+                sys.modules[name] = None  # type: ignore[assignment]  # makes `import` raise ImportError
             try:
                 with quiet():
                     import coremltools  # noqa: F401

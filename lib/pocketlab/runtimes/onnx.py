@@ -98,7 +98,7 @@ def inspect(path: str | Path) -> Inspection:
     Raises ModelFileError for a file that is missing, damaged, or of another kind.
     """
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     path = check_model_path(path, ".onnx")
     try:

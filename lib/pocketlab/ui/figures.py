@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,14 +20,18 @@ def channel_ranges(weights: np.ndarray, name: str) -> Plot:
     largest = float(np.abs(rows).max())
     narrowest, widest = np.abs(rows).max(axis=1).min(), largest
     plot = Plot(
-        f"A bar for each of the {len(rows)} output channels of {name}, from its smallest to its largest weight. The channels' "
-        f"largest magnitudes go from {narrowest:.2f} to {widest:.2f}; dashed lines mark the range for all, ±{widest:.2f}.",
+        f"A bar for each of the {len(rows)} output channels of {name}, from its smallest to its largest weight. "
+        f"The channels' "
+        f"largest magnitudes go from {narrowest:.2f} to {widest:.2f}; dashed lines mark the range for all, "
+        f"±{widest:.2f}.",
         height=280,
     )
     (axes,) = plot.axes
     axes.bar(np.arange(len(rows)), high - low, bottom=low, color=theme.BLUE, width=0.7, label="range of a channel")
     for side in (-largest, largest):
-        axes.axhline(side, color=theme.VERMILLION, linestyle="--", marker="", label="range for all" if side > 0 else None)
+        axes.axhline(
+            side, color=theme.VERMILLION, linestyle="--", marker="", label="range for all" if side > 0 else None
+        )
     axes.set_xlabel(f"output channel of {name}")
     axes.set_ylabel("weight (no unit)")
     axes.legend(loc="upper right", ncols=2, fontsize="small")
@@ -40,7 +44,8 @@ def call_durations(seconds: Sequence[float] | np.ndarray, warmup: int, p50_ms: f
     times = np.asarray(seconds) * 1000.0
     calls = np.arange(len(times))
     plot = Plot(
-        f"Duration of {len(times)} calls in order. The first {warmup} warm up; the slowest of them took {times[:warmup].max():.3f} ms. "
+        f"Duration of {len(times)} calls in order. The first {warmup} warm up; the slowest of them took "
+        f"{times[:warmup].max():.3f} ms. "
         f"Of the others half stay under {p50_ms:.4f} ms and nine in ten under {p90_ms:.4f} ms.",
         height=280,
     )
@@ -54,20 +59,3 @@ def call_durations(seconds: Sequence[float] | np.ndarray, warmup: int, p50_ms: f
     axes.set_ylabel("duration (ms, log scale)")
     axes.legend(loc="upper right", ncols=4, fontsize="small")
     return plot
-
-
-def size_and_parity(models: Mapping[str, tuple[float, float]]) -> Plot:
-    """Draw models by size in kB and by SQNR against the original in dB, each with its name beside it."""
-    told = "; ".join(f"{name}: {size:.0f} kB, {sqnr:.0f} dB" for name, (size, sqnr) in models.items())
-    plot = Plot(f"Models by file size and by parity with PyTorch. {told}.", height=320)
-    (axes,) = plot.axes
-    for (name, (size, sqnr)), color, marker in zip(models.items(), _cycle(theme.COLORS), _cycle(theme.MARKERS), strict=False):
-        axes.plot([size], [sqnr], linestyle="", marker=marker, markersize=8, color=color, label=name)
-    axes.set_xlabel("file size (kB)")
-    axes.set_ylabel("SQNR against PyTorch (dB)")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small")
-    return plot
-
-
-def _cycle(values: Sequence[str]) -> list[str]:
-    return [*values] * 4

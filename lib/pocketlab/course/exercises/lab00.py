@@ -26,7 +26,9 @@ MEGABYTES = Exercise(
     title="how many megabytes a model takes",
     reference=model_megabytes,
     cases=_cases,
-    tolerance=Tolerance(1e-12, 0.0, "A product and two quotients in float64 round three times, by at most 1.1e-16 each."),
+    tolerance=Tolerance(
+        1e-12, 0.0, "A product and two quotients in float64 round three times, by at most 1.1e-16 each."
+    ),
     misconceptions=(
         Misconception(
             "bits taken for bytes",
@@ -89,7 +91,9 @@ CONTENT = LabContent(
             "A language model has 7 billion parameters. How much space do they take at 4 bits each?",
             (
                 Option("About 0.9 GB", "That is 1 bit each: 7 billion bits are 0.875 GB."),
-                Option("About 3.5 GB", "4 bits are half a byte, and 7 billion halves are 3.5 billion bytes.", correct=True),
+                Option(
+                    "About 3.5 GB", "4 bits are half a byte, and 7 billion halves are 3.5 billion bytes.", correct=True
+                ),
                 Option("About 7 GB", "That is one byte each, which is 8 bits."),
                 Option("About 28 GB", "That is 4 bytes each, the size of float32: 32 bits, not 4."),
             ),
@@ -100,7 +104,10 @@ CONTENT = LabContent(
             "00.Q1",
             "A check says: not yet. What happens to the rest of the lab?",
             (
-                Option("Nothing runs until the exercise passes.", "The check never stops a lab: no cell below it is blocked."),
+                Option(
+                    "Nothing runs until the exercise passes.",
+                    "The check never stops a lab: no cell below it is blocked.",
+                ),
                 Option(
                     "It goes on with the library's function in place of yours.",
                     "So you can read on, look at the results, and come back to the exercise later.",
