@@ -1,0 +1,1 @@
+"""Benchmarks: figures of ours beside those of others, on this machine. Not part of the tests: a time proves nothing."""
