@@ -157,19 +157,25 @@ def _explain(exercise: Exercise, trials: list[_Trial], failed: list[_Trial]) -> 
 
 
 def _closest_misconception(exercise: Exercise, trials: list[_Trial]) -> str | None:
-    """Return the known mistake that explains every failing case; of several, the one most like the answer on all cases.
+    """Return the known mistake that the answer behaves like; of several, the one most like it on all cases.
 
-    A mistake must itself be wrong where it is to explain something, so that one which only fails elsewhere is not named.
+    A mistake explains a failing case if it is wrong there in the same way. It has to explain all of them. Where it is wrong
+    and the answer is right it is contradicted; that may happen once, if three cases speak for it, since an answer may treat
+    one kind of input on its own.
     """
-    best: tuple[int, int] = (0, 0)
-    name = None
+    best, name = (0, 0), None
     for candidate, outcomes in _misconceptions(exercise).items():
-        alike = [_alike(exercise, trial.got, outcome) for trial, outcome in zip(trials, outcomes, strict=False)]
-        explained = [same for trial, same in zip(trials, alike, strict=True) if trial.difference]
-        if all(explained):
-            score = (sum(alike), len(explained))
-            if score > best:
-                best, name = score, candidate
+        pairs = list(zip(trials, outcomes, strict=False))  # fewer trials than cases where one ran out of time
+        wrong = [_trial_difference(exercise, trial.expected, outcome) is not None for trial, outcome in pairs]
+        alike = [_alike(exercise, trial.got, outcome) for trial, outcome in pairs]
+        failing = [trial.difference is not None for trial in trials]
+        explained = sum(f and w and a for f, w, a in zip(failing, wrong, alike, strict=True))
+        contradicted = sum(w and not f for f, w in zip(failing, wrong, strict=True))
+        if explained < sum(failing) or contradicted > 1 or 3 * contradicted > explained:
+            continue
+        score = (sum(alike), explained)
+        if score > best:
+            best, name = score, candidate
     return name
 
 

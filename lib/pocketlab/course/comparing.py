@@ -43,9 +43,9 @@ def _tuple_difference(expected: tuple[Any, ...], got: Any, tolerance: Tolerance,
     if isinstance(got, np.ndarray) and got.ndim >= 1:
         got = tuple(got)
     if not isinstance(got, tuple):
-        return f"{len(expected)} values are wanted, as a tuple or a list; this is a {_type_name(got)}."
+        return f"{_values(len(expected))} wanted, as a tuple or a list; this is a {_type_name(got)}."
     if len(got) != len(expected):
-        return f"{len(expected)} values are wanted; there are {len(got)}."
+        return f"{_values(len(expected))} wanted; here: {len(got)}."
     for position, (e, g) in enumerate(zip(expected, got, strict=True)):
         found = difference(e, g, tolerance, types=types)
         if found:
@@ -131,6 +131,10 @@ def number_text(value: Any) -> str:
     if isinstance(value, bool | np.bool_) or not isinstance(value, float | np.floating):
         return str(value)
     return f"{float(value):.6g}"
+
+
+def _values(count: int) -> str:
+    return "One value is" if count == 1 else f"{count} values are"
 
 
 def _type_name(value: Any) -> str:

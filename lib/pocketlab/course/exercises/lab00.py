@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pocketlab.compression.quantization import model_megabytes
@@ -64,6 +66,11 @@ MEGABYTES = Exercise(
             "whole bytes per parameter",
             lambda parameters, bits: parameters * (bits // 8) / 1e6,
             "`bits // 8` drops what is left over, so 4 bits become 0 bytes. Divide with `/`.",
+        ),
+        Misconception(
+            "rounded up to whole bytes",
+            lambda parameters, bits: parameters * math.ceil(bits / 8) / 1e6,
+            "You round each parameter up to whole bytes. Two values of 4 bits share a byte, so do not round.",
         ),
         Misconception(
             "whole megabytes",

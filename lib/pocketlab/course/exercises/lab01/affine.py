@@ -27,6 +27,8 @@ def _affine_cases(rng: np.random.Generator) -> list[Case]:
         Case("a range above 0", (1.0, 6.0)),
         Case("a range above 0", (0.5, 0.75)),
         Case("a range below 0", (-8.0, -2.0)),
+        Case("a range of one value", (5.0, 5.0)),
+        Case("a range of one value", (-3.0, -3.0)),
         Case("only 0", (0.0, 0.0)),
         Case("lo above hi", (2.0, -1.0)),
     ]
@@ -87,6 +89,28 @@ def _scale_zero(lo: float, hi: float) -> tuple[float, int]:
 def _inverted(lo: float, hi: float) -> tuple[float, Any]:
     scale, zero_point = _affine_variant(lo, hi)
     return 1 / scale, zero_point
+
+
+def _empty_before_widening(lo: float, hi: float) -> tuple[float, int]:
+    return (1.0, -128) if lo == hi else _affine_variant(lo, hi)
+
+
+def _rounded_scale(lo: float, hi: float) -> tuple[float, int]:
+    scale, _ = _affine_variant(lo, hi)
+    scale = round(scale, 4)
+    return scale, round(-128 - min(lo, 0.0) / scale)
+
+
+def _widened(lo_too: bool, hi_too: bool, clamp: bool) -> Any:
+    """Widen the range on one side only."""
+
+    def wrong(lo: float, hi: float) -> tuple[float, Any]:
+        if lo > hi:
+            raise ValueError
+        low, high = (min(lo, 0.0) if lo_too else lo), (max(hi, 0.0) if hi_too else hi)
+        return _affine_variant(low, high, widen=False, clamp=clamp)
+
+    return wrong
 
 
 AFFINE = Exercise(
@@ -190,6 +214,47 @@ AFFINE = Exercise(
             "division by zero for an empty range",
             _zero_range_divides,
             "Right except where the range is only 0: there you divide by a scale of 0. Use scale 1 for it.",
+        ),
+        Misconception(
+            "only hi widened",
+            _widened(False, True, clamp=True),
+            "Right except for a range above 0: widen lo too, lo = min(lo, 0).",
+        ),
+        Misconception(
+            "only hi widened, zero point not clamped",
+            _widened(False, True, clamp=False),
+            "Right except for a range above 0, where the zero point is not even an int8: widen lo too, lo = "
+            "min(lo, 0).",
+        ),
+        Misconception(
+            "only lo widened",
+            _widened(True, False, clamp=True),
+            "Right except for a range below 0: widen hi too, hi = max(hi, 0).",
+        ),
+        Misconception(
+            "only lo widened, zero point not clamped",
+            _widened(True, False, clamp=False),
+            "Right except for a range below 0, where the zero point is not even an int8: widen hi too, hi = "
+            "max(hi, 0).",
+        ),
+        Misconception(
+            "empty before it is widened",
+            _empty_before_widening,
+            "Right except for a range of one value, such as 5 to 5: with 0 it becomes 0 to 5. Widen first, and "
+            "ask then "
+            "whether the range is empty.",
+        ),
+        Misconception(
+            "narrow range",
+            lambda lo, hi: _affine_variant(lo, hi, levels=254, qmin=-127),
+            "You use −127 to 127, 254 steps, which is for weights. Activations use all of int8: 255 steps, and lo "
+            "lands on −128.",
+        ),
+        Misconception(
+            "scale rounded to 4 decimals",
+            _rounded_scale,
+            "Your scale is rounded to four decimals. The task rounds for reading only; rounding the scale moves "
+            "every value.",
         ),
         Misconception(
             "a scale of 0",

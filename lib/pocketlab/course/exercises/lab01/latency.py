@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ def _latency_cases(rng: np.random.Generator) -> list[Case]:
     def times(count: int, warmup: int) -> tuple[np.ndarray, int]:
         seconds = rng.gamma(4.0, 0.001, count).round(6)
         seconds[:warmup] += 0.05  # first calls pay for caches and allocations
+        seconds[warmup::8] += 0.02  # other work of the machine comes in between
         return seconds, warmup
 
     return [
@@ -47,6 +49,16 @@ def _of_times(function: Any) -> Any:
 def _p90_at_index(times: np.ndarray) -> tuple[float, float]:
     ordered = np.sort(times)
     return float(ordered[len(ordered) // 2]), float(ordered[min(int(0.9 * len(ordered)), len(ordered) - 1)])
+
+
+def _exclusive_p90(times: np.ndarray) -> float:
+    return float(times[0] if len(times) == 1 else statistics.quantiles(times.tolist(), n=10)[8])
+
+
+def _no_error_at_the_border(seconds: np.ndarray, warmup: int = 0) -> Any:
+    if warmup > len(seconds):
+        raise ValueError
+    return tuple(np.percentile(np.asarray(seconds)[warmup:] * 1000, [50, 90]))
 
 
 LATENCY = Exercise(
@@ -116,6 +128,35 @@ LATENCY = Exercise(
             _of_times(_p90_at_index),
             "You pick calls by their index in the sorted list, which is a step off for small lists. "
             "The docstring asks for linear interpolation, as np.percentile does.",
+        ),
+        Misconception(
+            "another rule of interpolation",
+            _of_times(lambda t: (np.median(t), _exclusive_p90(t))),
+            'Your 90th percentile follows another rule of interpolation (statistics.quantiles uses "exclusive" by itself). '
+            "The docstring asks for the one of np.percentile.",
+        ),
+        Misconception(
+            "the upper of two middle calls",
+            _of_times(lambda t: (np.sort(t)[len(t) // 2], np.percentile(t, 90))),
+            "For an even number of calls you take the upper of the two middle ones. The median lies halfway "
+            "between them.",
+        ),
+        Misconception(
+            "the lower of two middle calls",
+            _of_times(lambda t: (np.sort(t)[(len(t) - 1) // 2], np.percentile(t, 90))),
+            "For an even number of calls you take the lower of the two middle ones. The median lies halfway "
+            "between them.",
+        ),
+        Misconception(
+            "slow calls left out",
+            _of_times(lambda t: tuple(np.percentile(t[t <= 3 * np.median(t)], [50, 90]))),
+            "You leave out slow calls as if they were errors. Users wait for them too: only the warm-up is left out.",
+        ),
+        Misconception(
+            "no error where all calls warm up",
+            _no_error_at_the_border,
+            "Right, except where there are as many warm-up calls as calls: none is left then either, so raise the "
+            "ValueError.",
         ),
         Misconception(
             "not sorted",

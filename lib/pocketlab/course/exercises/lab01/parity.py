@@ -17,6 +17,8 @@ def _sqnr_cases(rng: np.random.Generator) -> list[Case]:
 
     offset, _ = noisy((500,), 0.0)
     small, small_q = noisy((40,), 0.05, 1e-3)
+    tiny, _ = noisy((100,), 0.0)
+    far = rng.integers(70, 120, 32).astype(np.int8)
     integers = rng.integers(-100, 100, 64).astype(np.int8)
     return [
         Case("two values", (np.array([3.0, 4.0], np.float32), np.array([3.0, 4.5], np.float32))),
@@ -29,6 +31,8 @@ def _sqnr_cases(rng: np.random.Generator) -> list[Case]:
             "whole numbers",
             (integers, np.clip(integers.astype(int) + rng.integers(-30, 30, 64), -128, 127).astype(np.int8)),
         ),
+        Case("a tiny error", (tiny, (tiny * np.float32(1 + 3e-6)).astype(np.float32))),
+        Case("whole numbers of opposite sign", (far, -far)),
         Case("equal arrays", (np.ones(4, np.float32), np.ones(4, np.float32))),
     ]
 
@@ -43,6 +47,11 @@ def _power(x: np.ndarray) -> float:
 
 def _noise(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(a, np.float64) - np.asarray(b, np.float64)
+
+
+def _int8_difference(reference: np.ndarray, approximation: np.ndarray) -> float:
+    noise = _power(reference - approximation)
+    return _db(_power(reference) / noise) if noise else float("inf")
 
 
 SQNR = Exercise(
@@ -167,6 +176,21 @@ SQNR = Exercise(
             ),
             "Right for floats, wrong for int8: 100·100 does not fit in 8 bits and wraps around. Turn both into "
             "float first.",
+        ),
+        Misconception(
+            "a difference that wraps around",
+            _int8_difference,
+            "Right for floats, wrong for int8: 100 − (−100) does not fit in 8 bits and wraps around. Turn both "
+            "into float "
+            "before you subtract.",
+        ),
+        Misconception(
+            "nearly equal taken for equal",
+            lambda reference, approximation: (
+                float("inf") if np.allclose(reference, approximation) else sqnr_db(reference, approximation)
+            ),
+            "You call nearly equal arrays equal (np.allclose). Only an error of exactly 0 is infinite; 110 dB is "
+            "a figure.",
         ),
         Misconception(
             "an epsilon in the noise",

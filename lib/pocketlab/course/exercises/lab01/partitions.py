@@ -111,9 +111,21 @@ PARTITIONS = Exercise(
             "You halve the number of changes. At the ends of a model a run has a change on one side only.",
         ),
         Misconception(
-            "half of the switches, rounded up",
-            lambda supported: (_switches(supported) + 1) // 2,
-            "You halve the number of changes, which miscounts where a run touches the beginning or the end.",
+            "the one before the first",
+            lambda supported: sum(now and not supported[i - 1] for i, now in enumerate(supported)),
+            "You look at `supported[i - 1]` for i = 0 too, and that is the last operator: a run at the beginning "
+            "is lost where the "
+            "last operator is supported as well. (Half the changes, rounded up, goes wrong in the same places.)",
+        ),
+        Misconception(
+            "half of the switches and one",
+            lambda supported: _switches(supported) // 2 + 1,
+            "Half the changes plus one is right only where the model begins and ends on the delegate.",
+        ),
+        Misconception(
+            "returned too early",
+            lambda supported: int(bool(supported) and supported[0]),
+            "Your result depends on the first operator only. Is `return` inside of the loop?",
         ),
         Misconception(
             "fails on an empty model",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,38 @@ REGISTRATION = Exercise(
             "highest first",
             _by_operator(lambda v: (max(v), min(v))),
             "Your ranges are (highest, lowest). The resolver takes the lowest first.",
+        ),
+        Misconception(
+            "grouped without sorting",
+            lambda uses: {
+                name: (min(v), max(v))
+                for name, v in (
+                    (n, [version for _, version in rows]) for n, rows in groupby(uses, key=lambda use: use[0])
+                )
+            },
+            "You look at uses that stand side by side only (itertools.groupby needs sorted input), and a later "
+            "group takes the "
+            "place of an earlier one.",
+        ),
+        Misconception(
+            "started from 0",
+            _by_operator(lambda v: (0, max(v))),
+            "Your lowest version is always 0. Start from the first version that you meet, not from 0.",
+        ),
+        Misconception(
+            "one range for all",
+            lambda uses: {name: (min(v for _, v in uses), max(v for _, v in uses)) for name in _grouped(uses)},
+            "Every operator gets the range of all of them. Keep lowest and highest for each name by itself.",
+        ),
+        Misconception(
+            "the highest never raised",
+            _by_operator(lambda v: (min(v), v[0])),
+            "Your highest version stays that of the first use. A later use may have a higher one.",
+        ),
+        Misconception(
+            "the lowest never lowered",
+            _by_operator(lambda v: (v[0], max(v))),
+            "Your lowest version stays that of the first use. A later use may have a lower one.",
         ),
         Misconception(
             "uses counted",

@@ -23,12 +23,15 @@ def _representative_cases(rng: np.random.Generator) -> list[Case]:
         images = rng.integers(0, 256, (len(labels), 1, 4, 4)).astype(np.uint8)
         return Case(label, (images, labels, per_class, mean, std))
 
+    some = rng.integers(0, 256, (8, 1, 4, 4)).astype(np.uint8)
     return [
         case("labels in any order", 30, 3, 2, 0.5, 0.25),
         case("labels in any order", 60, 10, 3, 0.305, 0.376),
         case("labels in any order", 25, 4, 1, 0.13, 0.31),
         case("labels sorted", 40, 5, 2, 0.4, 0.2, ordered=True),
         case("one class", 8, 1, 4, 0.3, 0.4),
+        Case("classes that are not 0, 1, 2", (some[:7], np.array([7, 3, 3, 9, 7, 9, 3]), 2, 0.3, 0.4)),
+        Case("just enough of a class", (some[:5], np.array([1, 0, 1, 0, 0]), 2, 0.3, 0.4)),
         Case("too few of a class", (np.zeros((5, 1, 4, 4), np.uint8), np.array([0, 0, 0, 1, 0]), 2, 0.3, 0.4)),
     ]
 
@@ -68,6 +71,24 @@ def _in_order(labels: np.ndarray, per_class: int) -> np.ndarray:
 
 def _round_robin(labels: np.ndarray, per_class: int) -> np.ndarray:
     return _rows_of(labels, per_class).reshape(-1, per_class).T.ravel()
+
+
+def _by_appearance(labels: np.ndarray, per_class: int) -> list[np.ndarray]:
+    chosen = _rows_of(labels, per_class).reshape(-1, per_class)
+    return sorted(chosen, key=lambda rows: int(rows[0]))
+
+
+def _counted(labels: np.ndarray, per_class: int, classes: range) -> np.ndarray:
+    chosen = [np.flatnonzero(labels == label)[:per_class] for label in classes]
+    if min(map(len, chosen)) < per_class:
+        raise ValueError
+    return np.concatenate(chosen)
+
+
+def _just_enough_refused(labels: np.ndarray, per_class: int) -> np.ndarray:
+    if min(np.unique(labels, return_counts=True)[1]) <= per_class:
+        raise ValueError
+    return _rows_of(labels, per_class)
 
 
 REPRESENTATIVE = Exercise(
@@ -113,6 +134,17 @@ REPRESENTATIVE = Exercise(
             "order of operations",
             _per_class_then(lambda p, m, s: p / 255 - m / s),
             "A bracket is missing: you divide only the mean by std. It is (p/255 − mean)/std.",
+        ),
+        Misconception(
+            "mean taken off first",
+            _per_class_then(lambda p, m, s: (p - m) / 255 / s),
+            "You take the mean off before you divide by 255. It is the mean of pixels from 0 to 1: divide first.",
+        ),
+        Misconception(
+            "channels last",
+            _per_class_then(lambda p, m, s: ((p / 255 - m) / s).transpose(0, 2, 3, 1)),
+            "You moved the channels to the end. The batch keeps the order of `images`: (count, channels, height, "
+            "width).",
         ),
         Misconception(
             "the batch's own statistics",
@@ -163,6 +195,12 @@ REPRESENTATIVE = Exercise(
             "These are the right images, with the classes taking turns. The docstring asks for class after class.",
         ),
         Misconception(
+            "classes in order of appearance",
+            _rows_by(lambda labels, per_class: np.concatenate(_by_appearance(labels, per_class))),
+            "These are the right images, with the classes in the order in which they first appear. The docstring "
+            "asks for ascending order.",
+        ),
+        Misconception(
             "the last images",
             _rows_by(
                 lambda labels, per_class: np.concatenate(
@@ -170,6 +208,21 @@ REPRESENTATIVE = Exercise(
                 )
             ),
             "You take the last images of each class. The docstring asks for the first ones.",
+        ),
+        Misconception(
+            "classes counted from 0",
+            _rows_by(lambda labels, per_class: _counted(labels, per_class, range(len(np.unique(labels))))),
+            "You assume that the classes are 0, 1, 2 and so on. Take them from np.unique(labels).",
+        ),
+        Misconception(
+            "ten classes",
+            _rows_by(lambda labels, per_class: _counted(labels, per_class, range(10))),
+            "You assume ten classes. Take them from np.unique(labels).",
+        ),
+        Misconception(
+            "just enough refused",
+            _rows_by(_just_enough_refused),
+            "Right, except that a class with exactly `per_class` images is refused. That is enough: refuse only fewer.",
         ),
         Misconception(
             "too few images accepted",

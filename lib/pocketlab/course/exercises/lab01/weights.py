@@ -23,6 +23,7 @@ def _weight_cases(rng: np.random.Generator) -> list[Case]:
         Case("the largest magnitude is negative", (skewed.astype(np.float32),)),
         Case("all weights negative", ((-rng.uniform(0.1, 1.0, (3, 6))).astype(np.float32),)),
         Case("a channel of zeros", (dead.astype(np.float32),)),
+        Case("a channel of tiny weights", ((rng.normal(0, 1, (3, 5)) * [[1.0], [1e-5], [0.1]]).astype(np.float32),)),
         Case("one output channel", (rng.normal(0, 1, (1, 7)).astype(np.float32),)),
     ]
 
@@ -125,6 +126,24 @@ WEIGHT_SCALES = Exercise(
             "a tiny scale in place of 1",
             lambda weights: np.maximum(np.abs(_rows(weights)).max(1), 1e-8) / 127,
             "Right except for a channel of zeros, where your scale is tiny. The docstring asks for scale 1 there.",
+        ),
+        Misconception(
+            "small channels taken for zero",
+            lambda weights: np.where(np.abs(_rows(weights)).max(1) < 1e-3, 1.0, np.abs(_rows(weights)).max(1) / 127),
+            "You treat channels of small weights as zero. Only a channel that is all zero gets scale 1.",
+        ),
+        Misconception(
+            "1 put in before the division",
+            lambda weights: _nonzero(np.abs(_rows(weights)).max(1)) / 127,
+            "Right except for a channel of zeros, which gets 1/127: you put in the 1 before you divide. Its scale "
+            "is 1.",
+        ),
+        Misconception(
+            "channels mixed by reshape",
+            lambda weights: _nonzero(np.abs(np.reshape(weights, (-1, len(weights)))).max(0) / 127),
+            "Your reshape mixes the channels. `weights.reshape(len(weights), -1)` keeps each output channel in a "
+            "row of its own; "
+            "take the maximum along axis 1.",
         ),
         Misconception(
             "mean magnitude",
