@@ -57,6 +57,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
     folder = tmp_path_factory.mktemp("course")
     root = folder / "pocketlab"
     _copy_tree(root)
+    _keep_all_cells_in_the_page(folder / "settings")
     port = _free_port()
     running = Course(f"http://localhost:{port}", secrets.token_hex(16), root, folder / "home")
     environment = os.environ | {
@@ -101,6 +102,13 @@ def _copy_tree(root: Path) -> None:
         notebook = jupytext.read(source)
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         jupytext.write(notebook, root / "labs" / f"{source.stem}.ipynb")
+
+
+def _keep_all_cells_in_the_page(settings: Path) -> None:
+    """JupyterLab takes cells out of the page that are far from the window; a test looks at all of them."""
+    notebooks = settings / "@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+    notebooks.parent.mkdir(parents=True)
+    notebooks.write_text('{"windowingMode": "none"}')
 
 
 def _free_port() -> int:

@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
+_RAN = re.compile(r"\[\d+\]")
+# A traceback has the look of an error stream, which a warning has too; only a traceback is colored.
+_TRACEBACK = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]:has(.ansi-red-fg)'
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 # What JupyterLab itself writes to the console when all is well; each with its reason.
@@ -73,15 +76,10 @@ class NotebookPage:
             item.locator("visible=true").last.click()
 
     def run_all(self, timeout_s: float = 120) -> None:
-        """Run all cells and wait until the kernel has nothing left to do."""
+        """Run all cells, and wait until the last one has run or one has failed."""
         self.menu("Run", "Run All Cells")
-        self.wait_until_idle(timeout_s)
-
-    def wait_until_idle(self, timeout_s: float = 60) -> None:
-        """Wait until no cell is waiting or running."""
-        waiting = self.page.locator(".jp-CodeCell .jp-InputPrompt", has_text="[*]")
-        self.page.wait_for_timeout(300)   # until the first cell is marked as running
-        expect(waiting).to_have_count(0, timeout=timeout_s * 1000)
+        last = self.page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt").filter(has_text=_RAN)
+        expect(last.or_(self.page.locator(_TRACEBACK)).first).to_be_attached(timeout=timeout_s * 1000)
         self._wait_for_kernel(timeout_s * 1000)
 
     def _wait_for_kernel(self, timeout_ms: float) -> None:
@@ -100,10 +98,13 @@ class NotebookPage:
         expect(cell.locator(".cm-content")).to_contain_text(source.splitlines()[-1])
 
     def run(self, cell: Locator, timeout_s: float = 60) -> None:
-        """Run one cell by its keyboard shortcut."""
+        """Run one cell by its keyboard shortcut, and wait until it has run."""
+        prompt = cell.locator(".jp-InputPrompt")
+        before = prompt.inner_text()
         cell.locator(".cm-content").click()
         self.page.keyboard.press("Control+Enter")
-        self.wait_until_idle(timeout_s)
+        expect(prompt).not_to_have_text(before)
+        expect(prompt).to_have_text(_RAN, timeout=timeout_s * 1000)
 
     def answer(self, exercise_id: str, source: str) -> Locator:
         """Write a function, named `answer`, into an exercise's cell with its check, run it, and return the card."""
@@ -119,7 +120,7 @@ class NotebookPage:
 
     def tracebacks(self) -> list[str]:
         """The errors that cells ended with."""
-        return self.page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]').all_inner_texts()
+        return self.page.locator(_TRACEBACK).all_inner_texts()
 
     def set_theme(self, theme: str) -> None:
         """Choose JupyterLab's light or dark theme in its menu."""

@@ -32,11 +32,11 @@ def lab01(context: BrowserContext, open_notebook: Callable[[str], NotebookPage],
     (path,) = (course.root / "labs").glob("01_*.ipynb")
     notebook = open_notebook(f"labs/{path.name}")
     notebook.run_all(timeout_s=180)
+    assert notebook.tracebacks() == []
     return notebook
 
 
 def test_it_runs_from_top_to_bottom(lab01: NotebookPage, journal: Journal) -> None:
-    assert lab01.tracebacks() == []
     cards = lab01.page.locator('.pocketlab-card[data-state="to do"]')
     assert cards.count() >= 6
     lab01.photograph("lab01-to-do", cards.first)

@@ -21,11 +21,8 @@ def parts(context: BrowserContext, open_notebook: Callable[[str], NotebookPage])
     context.clock.set_system_time(IN_TWO_YEARS)
     notebook = open_notebook("labs/parts.ipynb")
     notebook.run_all()
+    assert notebook.tracebacks() == []
     return notebook
-
-
-def test_every_cell_ran(parts: NotebookPage, journal: Journal) -> None:
-    assert parts.tracebacks() == []
 
 
 def test_figure_and_table_are_seen_in_both_themes(parts: NotebookPage, journal: Journal) -> None:
