@@ -23,7 +23,7 @@ A = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
         (True, 1, "True or False"),
         (1.0, float("nan"), "nan where 1"),
         ((1.0, 2), (1.0, 3), "Value 2 of 2: 3 where 2"),
-        ((1.0, 2), (1.0, 2, 3), "there are 3"),
+        ((1.0, 2), (1.0, 2, 3), "2 values are wanted; here: 3"),
         ((1.0, 2), 1.0, "as a tuple or a list"),
         (A, A.ravel(), "shape is (4,) where (2, 2)"),
         (A, A * np.nan, "4 of 4 values are NaN"),

@@ -38,7 +38,7 @@ class Card:
             f'<section role="group" aria-label="{escape(self.title)}: {escape(self.word)}" '
             f'class="pocketlab-card" data-state="{self.state}" '
             f'style="border:1px solid {color};border-left-width:6px;border-radius:4px;padding:0.5em 1em;'
-            f'margin:0.4em 0;max-width:56em;color:inherit">',
+            f'margin:0.4em 0;max-width:56em;line-height:1.45;color:inherit">',
             f'<p style="margin:0.2em 0"><strong>{SIGNS[self.state]} {escape(self.word)}</strong>: '
             f"{escape(self.title)}</p>",
         ]
@@ -91,7 +91,7 @@ def _failure_rows(verdict: Verdict) -> dict[str, str]:
         "Expected": failure.expected,
         "Yours": failure.got,
     }
-    if verdict.hint:
+    if verdict.hint and failure.difference != f"{failure.got} where {failure.expected} is wanted.":
         rows["Difference"] = failure.difference
     if failure.printed:
         rows["It printed"] = failure.printed.strip()[:300]
@@ -127,7 +127,7 @@ def answer_card(question: Question, chosen: int | None, heading: str) -> Card:
 def _table(rows: Mapping[str, str]) -> str:
     cells = "".join(
         f'<tr><th scope="row" style="text-align:left;padding:0.2em 1em 0.2em 0;vertical-align:top">{escape(name)}</th>'
-        f'<td style="text-align:left;overflow-wrap:anywhere">{_inline(value)}</td></tr>'
+        f'<td style="text-align:left;padding:0.2em 0;vertical-align:top;overflow-wrap:anywhere">{_inline(value)}</td></tr>'
         for name, value in rows.items()
     )
     return f'<table style="margin:0.3em 0">{cells}</table>'

@@ -55,6 +55,8 @@ def describe_labels(passed_labels: Sequence[str], failed_labels: Sequence[str]) 
     passed, failed = (list(dict.fromkeys(labels)) for labels in (passed_labels, failed_labels))
     if not passed or not failed or "" in passed + failed or set(passed) & set(failed):
         return None
+    if len(failed) > 3:
+        return f"Right for {_listed(passed)} only." if len(passed) <= 3 else None
     if len(passed) > 3:
         return f"Wrong for {_listed(failed)}, right in all other cases."
     return f"Right for {_listed(passed)}, wrong for {_listed(failed)}."

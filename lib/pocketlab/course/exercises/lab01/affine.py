@@ -108,7 +108,7 @@ def _widened(lo_too: bool, hi_too: bool, clamp: bool) -> Any:
         if lo > hi:
             raise ValueError
         low, high = (min(lo, 0.0) if lo_too else lo), (max(hi, 0.0) if hi_too else hi)
-        return _affine_variant(low, high, widen=False, clamp=clamp)
+        return _affine_variant(low, high, widen=False, clamp=clamp) if low < high else (1.0, -128)
 
     return wrong
 
