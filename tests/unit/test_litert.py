@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import pytest
 import torch
@@ -233,6 +234,35 @@ def test_a_missing_file_another_suffix_and_a_folder_are_named(tmp_path):
         for verb in (litert.load, litert.inspect):
             with pytest.raises(ModelFileError, match=fault):
                 verb(tmp_path / name)
+
+
+def rewrite(path: Path, out: Path, change) -> Path:
+    """Write `path` to `out` after `change` was done to its first graph."""
+    model = ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    change(model.subgraphs[0])
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    out.write_bytes(builder.Output())
+    return out
+
+
+def test_a_name_that_is_no_text_is_one_error_to_load_and_no_hindrance_to_inspect(tflite_path, tmp_path):
+    def change(graph):
+        graph.tensors[graph.inputs[0]].name = b"\xff\xfe"
+
+    path = rewrite(tflite_path, tmp_path / "name.tflite", change)
+    assert litert.inspect(path).inputs[0].name == "\ufffd\ufffd"
+    with pytest.raises(ModelFileError, match=r"name\.tflite cannot be read by LiteRT"):
+        litert.load(path)
+
+
+def test_a_fault_that_shows_only_when_the_model_runs_is_the_same_error(network, tflite_path, tmp_path):
+    def change(graph):
+        graph.tensors[graph.operators[-1].inputs[1]].buffer = 0  # the empty one: a weight without numbers
+
+    path = rewrite(tflite_path, tmp_path / "run.tflite", change)
+    with pytest.raises(ModelFileError, match=r"run\.tflite cannot be"):
+        litert.load(path, xnnpack=False)(network.inputs[:1])
 
 
 def test_flipped_bytes_end_in_an_answer_or_in_one_error(tflite_path, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import struct
 import sys
 import threading
 import warnings
@@ -61,14 +62,21 @@ def interpreter(path: Path, *, threads: int = 1, xnnpack: bool = True) -> Any:
                     f"{path.name} uses the custom operator {name!r} without options: LiteRT cannot run it."
                 )
     kind = OpResolverType.BUILTIN if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    try:
+    with own_errors(path, "loaded by LiteRT"):
         made = Interpreter(os.fspath(path), num_threads=threads, experimental_op_resolver_type=kind)
         with _delegate_unannounced() if xnnpack else nullcontext():
             made.allocate_tensors()
-    except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise ModelFileError(f"{path.name} cannot be loaded by LiteRT: {reason}. Export it again.") from error
     return made
+
+
+@contextmanager
+def own_errors(path: Path, done: str) -> Iterator[None]:
+    """Turn what LiteRT's packages raise over a damaged file into ModelFileError: it "cannot be" `done`."""
+    try:
+        yield
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise ModelFileError(f"{path.name} cannot be {done}: {reason}. Export it again.") from error
 
 
 @contextmanager

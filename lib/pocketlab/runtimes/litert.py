@@ -81,10 +81,15 @@ class LiteRTRunner:
         self.path = path
         self.threads = threads
         self._interpreter = interpreter
-        self._input = _only(path, "input", interpreter.get_input_details())
-        self._output = _only(path, "output", interpreter.get_output_details())
+        with _litert.own_errors(path, "read by LiteRT"):
+            inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+            self.operators, self.partitions = _delegation(interpreter)
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ValueError(
+                f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs; a runner takes one of each."
+            )
+        self._input, self._output = inputs[0], outputs[0]
         self._shape = tuple(int(size) for size in self._input["shape"])
-        self.operators, self.partitions = _delegation(interpreter)
 
     @property
     def delegated(self) -> int:
@@ -96,15 +101,11 @@ class LiteRTRunner:
         return run_rows(self._run, np.asarray(x), self._shape)
 
     def _run(self, x: np.ndarray) -> np.ndarray:
-        self._interpreter.set_tensor(self._input["index"], _to_tensor(x, self._input))
-        self._interpreter.invoke()
-        return _from_tensor(self._interpreter.get_tensor(self._output["index"]), self._output)
-
-
-def _only(path: Path, role: str, details: list[dict[str, Any]]) -> dict[str, Any]:
-    if len(details) != 1:
-        raise ValueError(f"{path.name} has {len(details)} {role}s, and a runner takes a model with exactly one.")
-    return details[0]
+        value = _to_tensor(x, self._input)
+        with _litert.own_errors(self.path, "run by LiteRT"):
+            self._interpreter.set_tensor(self._input["index"], value)
+            self._interpreter.invoke()
+            return _from_tensor(self._interpreter.get_tensor(self._output["index"]), self._output)
 
 
 def _to_tensor(x: np.ndarray, details: dict[str, Any]) -> np.ndarray:

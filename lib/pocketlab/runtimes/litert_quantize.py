@@ -13,6 +13,9 @@ import numpy as np
 from pocketlab.runtimes import _litert, tflite_file
 from pocketlab.runtimes.base import ModelFile
 
+CalibrationInputs = dict[str, list[dict[str, np.ndarray]]]
+"""For the key of a signature, what each call is given by the name of its input."""
+
 QUANTIZATIONS = ("dynamic_int8", "static_int8", "float16")
 
 
@@ -54,12 +57,13 @@ def quantize_file(
     check_options(quantization, representative, per_channel)
     path_in, path_out = Path(path_in), Path(path_out)
     _litert.interpreter(path_in)  # a damaged file is told here; and the line about XNNPACK is used up
-    quantizer = _import_quantizer().Quantizer(str(path_in))
-    _add_recipe(quantizer, quantization, per_channel)
-    with _litert.quiet():
-        ranges = None
-        if quantization == "static_int8" and representative is not None:
-            ranges = _calibrate(quantizer, path_in, representative)
+    inputs = None
+    if quantization == "static_int8" and representative is not None:
+        inputs = _calibration_inputs(path_in, representative)
+    with _litert.own_errors(path_in, "quantized"), _litert.quiet():
+        quantizer = _import_quantizer().Quantizer(str(path_in))
+        _add_recipe(quantizer, quantization, per_channel)
+        ranges = None if inputs is None else _calibrate(quantizer, path_in, inputs)
         result = quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     path_out.parent.mkdir(parents=True, exist_ok=True)
     path_out.write_bytes(result.quantized_model)
@@ -94,22 +98,26 @@ def _add_recipe(quantizer: Any, quantization: str, per_channel: bool) -> None:
         quantizer.add_weight_only_config(*every, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING)
 
 
-def _calibrate(quantizer: Any, path: Path, representative: np.ndarray | Iterable[np.ndarray]) -> dict[str, Any]:
+def _calibrate(quantizer: Any, path: Path, inputs: CalibrationInputs) -> dict[str, Any]:
     from ai_edge_quantizer.calibrator import Calibrator
     from ai_edge_quantizer.recipe_manager import RecipeManager
     from ai_edge_quantizer.utils.qsv_utils import min_max_update
 
+    recipe = RecipeManager()
+    recipe.load_quantization_recipe(quantizer.get_quantization_recipe())
     calibrator = Calibrator(path.read_bytes(), num_threads=1, qsv_update_func=min_max_update)
+    calibrator.calibrate(inputs, recipe)
+    return calibrator.get_model_qsvs()
+
+
+def _calibration_inputs(path: Path, representative: np.ndarray | Iterable[np.ndarray]) -> CalibrationInputs:
     signature, name, shape = _only_input(path)
     rows = [{name: row} for row in _rows(representative, shape)]
     if not rows:
         raise ValueError(
             "representative holds no input: give at least one, better a hundred that cover what will come."
         )
-    recipe = RecipeManager()
-    recipe.load_quantization_recipe(quantizer.get_quantization_recipe())
-    calibrator.calibrate({signature: rows}, recipe)
-    return calibrator.get_model_qsvs()
+    return {signature: rows}
 
 
 def _only_input(path: Path) -> tuple[str, str, tuple[int, ...]]:
