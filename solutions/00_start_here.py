@@ -8,9 +8,9 @@
 # %% [markdown]
 # # Start here
 #
-# Pocketlab teaches on-device AI: making models small, fast and private enough to run on a phone. It has 25 labs. Each
-# one lets you guess, then build, then look at what happened, and ends with something that ran on a real mobile
-# runtime.
+# Pocketlab teaches on-device AI: making models small, fast and private enough to run on a phone. It has 25 labs in 28
+# notebooks. Each one lets you guess, then build, then look at what happened; most end with something that ran on a
+# real mobile runtime.
 #
 # **You will leave with** a working course, and with your work in one file that you can take along.
 #
@@ -27,8 +27,8 @@ lab = Lab("00")
 #
 # ## Guess first
 #
-# Before an experiment a lab asks for your guess. Choose an answer, then press Commit. A guess that turned out wrong
-# is remembered better than a sentence that was read.
+# Before an experiment a lab asks for your guess. Choose an answer, then press Commit. Having guessed, you read the
+# result with a question in mind.
 
 # %%
 lab.predict("00.P1")
@@ -38,7 +38,7 @@ lab.predict("00.P1")
 #
 # ### Exercise 00.1: how many megabytes a model takes   (difficulty 1/5, about 2 minutes)
 # A model has `parameters` numbers, each stored in `bits` bits. Return its size in megabytes. A megabyte is 1,000,000
-# bytes and a byte is 8 bits.
+# bytes and a byte is 8 bits. Do not round.
 #
 # A worked number: 1,000,000 parameters at 8 bits are 1.0 MB.
 #
@@ -73,8 +73,8 @@ for name, parameters in (("MobileNetV2", 3_504_872), ("a model with 7 billion pa
 lab.reveal("00.P1")
 
 # %% [markdown]
-# At 32 bits the larger model does not fit into any phone's memory; at 4 bits it may. How to get there without losing
-# what it knows is lab 13, and lab 04 runs a language model that way.
+# At 32 bits the larger model does not fit into any phone's memory; at 4 bits it may. Labs 13 and 04 will show how to
+# get there without losing what it knows.
 #
 # ## And a question at the end
 
@@ -90,13 +90,14 @@ lab.quiz()
 from pocketlab.course.status import status_table
 
 labs, notices = status_table()
-print(*notices, sep="\n")
+for notice in notices:
+    print(notice)
 labs
 
 # %% [markdown]
 # ## What this machine can run
 #
-# Nothing in this table is needed to begin. The last column says what installs what is missing.
+# You can begin with what is marked *yes*. The last column says what installs the rest.
 
 # %%
 from pocketlab.course.doctor import found_table
@@ -106,9 +107,10 @@ found_table()
 # %% [markdown]
 # ## Save and restore
 #
-# Your progress, your notebooks and what they built go into one zip. On Binder do this before you leave: a Binder
-# session forgets everything when it ends. Tomorrow, start a new session, open this notebook, and hand the zip to the
-# second widget. A notebook that differs from the saved one is kept beside it, never overwritten.
+# Press Ctrl+S (or Command+S) in every notebook that is open. Then your progress, your notebooks and what they built
+# go into one zip. On Binder do this before you leave: a Binder session forgets everything when it ends. Tomorrow,
+# start a new session, open this notebook, and hand the zip to the second widget. A notebook that differs from the
+# saved one is kept beside it, never overwritten.
 
 # %%
 from pocketlab.course.welcome import RestoreUpload, SaveButton
@@ -119,7 +121,7 @@ SaveButton()
 RestoreUpload()
 
 # %% [markdown]
-# To begin an exercise anew, type `pocketlab reset 01.3` in a terminal (File > New > Terminal): its cell is a stub
+# To start an exercise again, type `pocketlab reset 01.3` in a terminal (File > New > Terminal): its cell is empty
 # again, and your old answer is kept in `labs/answers`. `pocketlab update` brings a newer course and leaves your
 # edited notebooks alone.
 #

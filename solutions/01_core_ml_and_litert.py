@@ -10,11 +10,13 @@
 #
 # Phones do not run PyTorch. An iPhone runs Core ML, an Android phone runs LiteRT (which was called TensorFlow Lite
 # until 2024), and both run files that you make by converting. In this lab you convert one small network for both,
-# make it four times smaller without losing accuracy, find out how a phone splits it between its processors, and strip
-# the runtime down to the operators that it needs.
+# store its weights in a quarter of the bits without losing accuracy, see by an estimate how a phone splits a network
+# between its processors, and write the C++ that registers only the operators (an operator is one step of a network,
+# such as a convolution) that the network needs.
 #
 # **You will leave with** one model as `.mlpackage`, as float `.tflite` and as int8 `.tflite`, and a table with the
-# parity, size, accuracy and latency of each, measured here.
+# size, accuracy and latency of each one that runs here, and its parity: how close its numbers are to those of the
+# original.
 #
 # **Time**: 60 to 75 minutes. **Before**: Python, NumPy, and having seen a convolutional network once.
 # **Skills covered**: area 1 of 25, Core ML and TensorFlow Lite: conversion from PyTorch and from TensorFlow, input
@@ -43,12 +45,11 @@ print("train:", digits.train_images.shape, "test:", digits.test_images.shape, di
 print(f"mean {digits.mean:.4f} and std {digits.std:.4f} of the training pixels divided by 255")
 
 # %% [markdown]
-# The images are bytes, 0 for paper and 255 for ink, as a camera gives them. The network is trained on normalized
-# values, `(pixel/255 − mean)/std`. Remember these two ways of writing one image: confusing them is the commonest
-# mistake of this lab.
+# The images are bytes: 0 for paper, 255 for ink. The network is trained on normalized values, `(pixel/255 −
+# mean)/std`. Remember these two ways of writing one image: confusing them is the most common mistake of this lab.
 #
-# Your team has a second network, in Keras. TensorFlow takes 0.5 GB of memory, so a process of its own trains and
-# converts it, and ends. The lab uses its files further below.
+# Your team has a second network, in Keras. TensorFlow takes 0.5 GB of memory, so a separate process trains and
+# converts it. The lab uses its files further below.
 
 # %%
 import numpy as np
@@ -78,6 +79,8 @@ print(sorted(path.name for path in keras_folder.iterdir()))
 # *depthwise* convolution (a 3×3 filter for each channel by itself) and a 1×1 convolution that mixes the channels.
 
 # %%
+import time
+
 import torch
 
 from pocketlab.data.models import accuracy, train_digits
@@ -89,11 +92,18 @@ keras_logits = np.load(keras_folder / "logits.npy")
 parameters = sum(p.numel() for p in net.parameters())
 print(f"PyTorch: {parameters:,} parameters, {parameters * 4 / 1000:.1f} kB as float32")
 print(f"accuracy on {len(test_inputs)} unseen digits: {accuracy(reference_logits, digits.test_labels):.1%}")
+torch.set_num_threads(1)
+start = time.perf_counter()
+with torch.no_grad():
+    for _ in range(200):
+        net(torch.from_numpy(test_inputs[:1]))
+print(f"one image: {(time.perf_counter() - start) / 200 * 1000:.2f} ms on average, one thread")
 print(f"Keras, for comparison: {accuracy(keras_logits, digits.test_labels):.1%}")
 
 # %% [markdown]
-# This is the baseline. Every file below is held against these logits and this accuracy, on digits that neither
-# network has seen.
+# This is the baseline: size, accuracy, and the time of one call. *Logits* are a network's ten scores, before a
+# softmax turns them into probabilities. The files for LiteRT and ONNX Runtime below are compared with these logits,
+# on digits that the network has not seen.
 #
 # ## 2. Core ML
 #
@@ -111,15 +121,15 @@ print(f"Keras, for comparison: {accuracy(keras_logits, digits.test_labels):.1%}"
 # the bias −1.
 #
 # <details><summary>Hint 1</summary>Multiply out (p/255 − mean)/std, and collect what stands before p.</details>
-# <details><summary>Hint 2</summary>p/(255·std) − mean/std. The first factor is the scale; the rest is the bias.</details>
+# <details><summary>Hint 2</summary>Divide both parts by std separately. −mean/std is one of them.</details>
 
 # %%
 def image_scale_bias(mean, std):
     """Return (scale, bias): one number, and a list with a number per channel. mean, std: lists, for pixels from 0 to 1."""
     ### BEGIN SOLUTION
-    #: scale = ...
-    #: bias = ...
-    #: return scale, bias
+    #: # scale = ...
+    #: # bias = ...
+    #: # return scale, bias
     scale = 1 / (255 * np.mean(std))
     bias = [-m / s for m, s in zip(mean, std, strict=True)]
     return scale, bias
@@ -135,7 +145,8 @@ for pixel in (0, 128, 255):
     print(f"normalized in training = {(pixel / 255 - digits.mean) / digits.std:+.4f}")
 
 # %% [markdown]
-# Both columns agree, so an app can hand over the camera's pixels as they are.
+# Both columns agree. An app hands over an 8×8 grayscale image as bytes and need not normalize it. (Cropping,
+# shrinking and inverting the photo remain the app's work.)
 #
 # ### Convert
 
@@ -172,7 +183,7 @@ table(described.rows(), ["property", "value"], caption="What digits.mlpackage sa
 
 # %% [markdown]
 # The scale and bias of your exercise are in it, the ten labels too. The `softmax` before the labels is there because
-# Core ML calls a classifier's outputs probabilities: a network that ends in logits has to be given one.
+# Core ML calls a classifier's outputs probabilities: a network that ends in logits needs one.
 #
 # There are two ways to capture a PyTorch network: *tracing* records the operations of one run, and `torch.export`
 # takes the whole graph. And an input may be flexible, for instance from 1 to 16 images in one call.
@@ -186,30 +197,33 @@ print("by export:", operators["export"])
 print("flexible input:", coreml.describe(flexible.path).inputs[0].flexible)
 
 # %% [markdown]
-# Both ways gave the same program. They part where a network decides something while it runs (an `if` on a value): a
-# trace records the branch that it happened to take, silently, and `torch.export` refuses or keeps both.
+# Both ways gave the same operators. They part where a network decides something while it runs (an `if` on a value): a
+# trace records the branch that it happened to take, silently, and `torch.export` refuses unless the branch is written
+# with `torch.cond`. The flexible input can be described here and not tried, since nothing but Apple's systems runs
+# it.
 #
-# Batch normalization has vanished: `conv` has taken in its factors. And ReLU6 is called `clip`.
+# Batch normalization has vanished: `conv` has taken in its factors. The activation ReLU6, which cuts off below 0 and
+# above 6, is called `clip`.
 #
 # ### Which phones can run it
 #
-# A package names the oldest system that it runs on. The converter was run for two of them to see what the choice
-# changes:
+# A package names the oldest system that it runs on. The next cell converts for three of them, to see what the choice
+# changes. (A *palette* stores a few values once, and for each weight the number of its value.)
 
 # %%
-rows = coreml.deployment_targets(net, example, targets=["iOS15", "iOS18"])
+rows = coreml.deployment_targets(net, example, targets=["iOS15", "iOS16", "iOS18"])
 table(
     [
-        (r.target, r.specification_version, r.input_dtype, r.size_bytes / 1000, ", ".join(r.weights) or "none by itself")
+        (r.target, r.specification_version, r.input_dtype, r.size_bytes / 1000, ", ".join(r.weights) or "none")
         for r in rows
     ],
     ["target", "specification", "input", "size (kB)", "weight compression that works"],
-    caption="Two deployment targets, each really converted",
+    caption="Three deployment targets, each really converted",
 )
 
 # %% [markdown]
 # An older target means more phones and fewer ways to compress. From iOS 16 on the input may be float16, which saves a
-# conversion at the door; weights of 4 bits need iOS 18.
+# conversion of the input, and weights may be int8 or a palette of 16 values (4 bits). int4 needs iOS 18.
 #
 # ### Compute units
 #
@@ -218,6 +232,10 @@ table(
 
 # %%
 table(coreml.COMPUTE_UNITS.items(), ["compute units", "what it means"], caption="The four settings")
+
+# %% [markdown]
+# Start with `all`. Take `cpu_only` to compare numbers, since the CPU computes in float32 where the model asks for it.
+# Which operators can the Neural Engine take at all?
 
 # %%
 from pocketlab.device.npu import LABEL, neural_engine_estimate
@@ -250,8 +268,7 @@ except UnavailableError as error:
 # %% [markdown]
 # ### From TensorFlow
 #
-# The Keras network was converted by the child process through one concrete function. Its package reads like the
-# others:
+# The separate process converted the Keras network from a traced TensorFlow function:
 
 # %%
 keras_package = coreml.inspect(keras_folder / "keras.mlpackage")
@@ -259,8 +276,8 @@ print(keras_package.operators)
 print("input:", keras_package.inputs[0].shape, " PyTorch's input:", tuple(example.shape))
 
 # %% [markdown]
-# Keras puts the channels last, PyTorch first. The converter keeps each framework's order in the interface, so an app
-# that swaps one model for the other has to swap the axes of its input as well.
+# Keras puts the channels last, PyTorch first. The converter keeps each framework's order of the axes, so an app that
+# swaps one model for the other has to swap the axes of its input as well.
 #
 # ## 3. LiteRT
 #
@@ -281,9 +298,9 @@ print("input:", keras_package.inputs[0].shape, " PyTorch's input:", tuple(exampl
 def sqnr_db(reference, approximation):
     """Return the SQNR in dB of two arrays of one shape; infinity if they are equal."""
     ### BEGIN SOLUTION
-    #: signal = ...
-    #: noise = ...
-    #: return ...
+    #: # signal = ...
+    #: # noise = ...
+    #: # return ...
     reference, approximation = np.asarray(reference, float), np.asarray(approximation, float)
     signal = np.sum(reference**2)
     noise = np.sum((reference - approximation) ** 2)
@@ -317,25 +334,27 @@ print("PyTorch's file:", litert.inspect(float_file.path).operators)
 print("Keras's file:  ", litert.inspect(keras_folder / "keras.tflite").operators)
 
 # %% [markdown]
-# Look at what LiteRT had to add for PyTorch: LiteRT computes with channels last, so there is a `RESHAPE` or a
-# `TRANSPOSE` at the places where the order changes.
+# Look at what the converter added for PyTorch: LiteRT computes with channels last, so there is a `RESHAPE` and a
+# `TRANSPOSE` where the order changes. The first convolution has one input channel, so it is stored as a depthwise
+# one; and `PAD` is there because PyTorch pads both sides alike where TensorFlow does not.
 #
 # ## 4. Eight bits
 #
-# Four bytes for a weight are more than it needs. Quantizing stores a real number x as a small integer q, with `x ≈
-# scale · (q − zero_point)`. Two numbers, scale and zero point, serve a whole tensor, and the question is how to
-# choose them.
+# Four bytes for a weight are more than it needs. The same holds for an *activation*, which is what one layer hands to
+# the next. Quantizing stores a real number x as a small integer q, with `x ≈ scale · (q − zero_point)`. Two numbers,
+# scale and zero point, serve a whole tensor, and the question is how to choose them.
 #
 # ### Exercise 01.3: scale and zero point from a range   (difficulty 3/5, about 8 minutes)
 # An activation was seen between lo and hi. Find the scale and the zero point so that lo lands on −128 and hi on 127.
 # One condition comes first: 0 must be exact, because padding and ReLU produce it all the time. So widen the range to
-# hold 0, and round the zero point to an integer.
+# hold 0, and round the zero point to an integer. If lo is above hi, raise a ValueError. If the range is only 0,
+# return scale 1 and zero point −128.
 #
 # A worked number: from lo = −1 to hi = 3 there are 4/255 = 0.0157 per step, and 0 lies 1/0.0157 = 63.75 steps above
 # lo: zero point −64.
 #
 # <details><summary>Hint 1</summary>lo/scale + zero_point should be −128. Solve for the zero point and round.</details>
-# <details><summary>Hint 2</summary>A range that is only 0 would give scale 0, by which one cannot divide: return scale 1 for it.</details>
+# <details><summary>Hint 2</summary>Widen first: <code>lo = min(lo, 0)</code> and <code>hi = max(hi, 0)</code>. Then scale = (hi − lo)/255.</details>
 
 # %%
 def affine_params(lo, hi):
@@ -376,8 +395,9 @@ depthwise = (block[0].weight.detach() * factor.reshape(-1, 1, 1, 1)).numpy()
 channel_ranges(depthwise, "the first depthwise convolution")
 
 # %% [markdown]
-# The bars differ in length: some channels use a small part of the range that the largest one forces on all. With one
-# scale, the smallest channels would be left with a handful of integers.
+# The bars differ in length: some channels use a part only of the range that the widest one forces on all. With one
+# scale for all, a channel half as wide has half of the integers. At 8 bits that is bearable; at 4 bits it leaves 7 of
+# 15.
 #
 # ### Exercise 01.4: a scale for each output channel   (difficulty 2/5, about 5 minutes)
 # For weights of shape (output channels, …), return one scale per output channel, so that the largest *magnitude* of
@@ -386,13 +406,14 @@ channel_ranges(depthwise, "the first depthwise convolution")
 # A worked number: a channel (0.5, −1.27, 0.1) has the scale 1.27/127 = 0.01.
 #
 # <details><summary>Hint 1</summary><code>weights.reshape(len(weights), -1)</code> gives one row for each output channel.</details>
+# <details><summary>Hint 2</summary><code>np.abs</code> first, then <code>.max(axis=1)</code>; <code>np.where</code> for the channels of zeros.</details>
 
 # %%
 def weight_scales(weights):
     """Return an array (output channels,) of symmetric int8 scales for weights (output channels, …)."""
     ### BEGIN SOLUTION
-    #: largest = ...   # one number for each output channel
-    #: return ...
+    #: # largest = ...   # one number for each output channel
+    #: # return ...
     largest = np.abs(weights.reshape(len(weights), -1)).max(axis=1)
     return np.where(largest > 0, largest / 127, 1.0)
     ### END SOLUTION
@@ -409,8 +430,8 @@ print(f"one scale for the tensor: {sqnr_db(depthwise, per_tensor):.1f} dB")
 print(f"a scale per channel:      {sqnr_db(depthwise, per_channel):.1f} dB")
 
 # %% [markdown]
-# The second figure is the better one, for four bytes more per channel. That is why LiteRT's own specification asks
-# for weights per channel. Try it at fewer bits:
+# The second figure is the better one, and LiteRT's 8-bit specification asks for a scale per channel in convolutions.
+# Try it at fewer bits:
 
 # %%
 from pocketlab.ui.quantization import QuantizationExplorer
@@ -420,14 +441,15 @@ explorer = QuantizationExplorer({"depthwise": depthwise, "pointwise": pointwise}
 explorer
 
 # %% [markdown]
-# Move **Bits** down and watch the grid grow coarse: each bit taken away costs about 6 dB. Then switch **One scale**
-# between per tensor and per channel, at 4 bits. Last, keep less than 100 % of the values: cutting off the few largest
-# makes the grid finer for all the others, and at few bits that can pay.
+# Move **Bits** down and watch the grid grow coarse: each bit taken away costs about 6 dB, and more below 4 bits. Then
+# switch **One scale** between per tensor and per channel, at 4 bits. Last, set Bits to 3 and One scale to per tensor,
+# and lower **Values kept** step by step: cutting off the few largest weights makes the grid finer for all the others,
+# and for the pointwise layer that pays, up to a point.
 #
 # ### A representative set
 #
-# Weights lie in the file, but the range of an *activation* depends on the input. The converter has to watch the
-# network at work on samples, the representative set.
+# Weights lie in the file, but the range of an activation depends on the input. The converter has to watch the network
+# at work on examples, the *representative set*.
 
 # %%
 lab.predict("01.P2")
@@ -445,9 +467,9 @@ lab.predict("01.P2")
 def representative_batch(images, labels, per_class, mean, std):
     """Return (classes · per_class, channels, height, width) float32, normalized; images are uint8 pixels."""
     ### BEGIN SOLUTION
-    #: rows = ...   # which images, class after class
-    #: pixels = images[rows].astype(np.float32)
-    #: return ...
+    #: # rows = ...   # which images, class after class
+    #: # pixels = images[rows].astype(np.float32)
+    #: # return ...
     rows = [np.flatnonzero(labels == label)[:per_class] for label in np.unique(labels)]
     if min(len(chosen) for chosen in rows) < per_class:
         raise ValueError(f"some class has fewer than {per_class} images")
@@ -459,21 +481,22 @@ def representative_batch(images, labels, per_class, mean, std):
 representative_batch = lab.check("01.5", representative_batch)
 
 # %%
-samples = representative_batch(digits.train_images, digits.train_labels, 10, digits.mean, digits.std)
+representative = representative_batch(digits.train_images, digits.train_labels, 10, digits.mean, digits.std)
+one_class = digits.normalize(digits.train_images[digits.train_labels == 0][:100])
 raw_pixels = digits.train_images[:100].astype(np.float32)
 
 
-def static(samples, **options):
-    return {"quantization": "static_int8", "representative": samples, **options}
+def static(representative, **options):
+    return {"quantization": "static_int8", "representative": representative, **options}
 
 
 recipes = {
     "float16 weights": ("digits_float16", {"quantization": "float16"}),
     "int8 weights (dynamic)": ("digits_dynamic", {"quantization": "dynamic_int8"}),
-    "int8, one scale per tensor": ("digits_int8_per_tensor", static(samples, per_channel=False)),
-    "int8, per channel": ("digits_int8", static(samples)),
-    "int8, samples of one class": ("digits_int8_one_class", static(samples[:10])),
-    "int8, raw pixels as samples": ("digits_int8_raw", static(raw_pixels)),
+    "int8, one scale per tensor": ("digits_int8_per_tensor", static(representative, per_channel=False)),
+    "int8, per channel": ("digits_int8", static(representative)),
+    "int8, one class as set": ("digits_int8_one_class", static(one_class)),
+    "int8, raw pixels as set": ("digits_int8_raw", static(raw_pixels)),
 }
 variants = {"float32": float_file}
 for name, (stem, recipe) in recipes.items():
@@ -499,15 +522,28 @@ lab.reveal("01.P2")
 # %% [markdown]
 # Read the table from the top. float16 halves the weights and costs nothing you could notice. *Dynamic* int8 stores
 # the weights in a byte and leaves the activations to be quantized while the model runs; the other rows fix all ranges
-# beforehand, which is what NPUs ask for. With a proper representative set int8 keeps the accuracy although the SQNR
-# is far below that of float32: divide its decibels by 6 to see how many bits arrive at the output. A classifier needs
-# no more. Per channel is better by a decibel or so, and the file is larger, by the tables of scales; in a network of
-# a million weights these tables vanish.
+# beforehand, which is what NPUs (neural processing units, such as Apple's Neural Engine) ask for. With a proper
+# representative set int8 keeps the accuracy although the SQNR is far below that of float32: divide its decibels by 6
+# to see how many bits arrive at the output. A classifier needs no more. Per channel is better by a little, and the
+# file is larger by its tables: LiteRT stores a scale and a zero point for each channel, for the weights and again for
+# the bias. In a network of a million weights these tables vanish.
 #
-# Samples of one class alone cost many decibels: the ranges of the other nine digits were never seen. Here the
-# accuracy survives that; with a larger error it would not. And raw pixels destroy the model without any error
-# message. The file is as small as the good one, which is why only a table with the accuracy in it finds this mistake.
+# A representative set of one class has as many images as the good one and loses several decibels: what the other nine
+# digits bring was never seen. Here the accuracy survives that; with a larger error it would not. And raw pixels
+# destroy the model without any error message. The file is as small as the good one, which is why only a table with
+# the accuracy in it finds this mistake.
 #
+# The Keras network's int8 file was made by TensorFlow's own converter, with training images as the representative
+# set:
+
+# %%
+for name in ("keras.tflite", "keras_int8.tflite"):
+    logits = litert.load(keras_folder / name)(keras_inputs)
+    kilobytes = (keras_folder / name).stat().st_size / 1000
+    right = accuracy(logits, digits.test_labels)
+    print(f"{name}: {kilobytes:.1f} kB, accuracy {right:.1%}, SQNR {sqnr_db(keras_logits, logits):.0f} dB")
+
+# %% [markdown]
 # No file is four times smaller than float32, since this network is so small that tables and names weigh as much as
 # weights.
 #
@@ -519,8 +555,6 @@ lab.reveal("01.P2")
 # decide what to measure.
 
 # %%
-import time
-
 one = test_inputs[:1]
 runner = litert.load(variants["float32"].path, xnnpack=False)
 durations = []
@@ -528,24 +562,28 @@ for _ in range(400):
     start = time.perf_counter()
     runner(one)
     durations.append(time.perf_counter() - start)
-print(f"first call {durations[0] * 1000:.3f} ms, fastest {min(durations) * 1000:.3f} ms, slowest {max(durations) * 1000:.3f} ms")
+durations = np.array(durations)
+print(f"first call {durations[0] * 1000:.3f} ms, fastest {durations.min() * 1000:.3f} ms, slowest {durations.max() * 1000:.3f} ms")
 
 # %% [markdown]
-# Which of these is *the* latency? None. MLPerf, the field's benchmark, quotes the 90th percentile: nine calls in ten
-# are at least as fast. The first calls pay for caches and allocations, so they are left out.
+# Which of these is *the* latency? None. MLPerf, the field's benchmark, quotes for single calls, one after the other,
+# the 90th percentile: nine calls in ten are at least as fast. The first calls pay for caches and allocations, so they
+# are left out.
 #
 # ### Exercise 01.6: the latency that one may quote   (difficulty 2/5, about 5 minutes)
 # Return the median and the 90th percentile, in milliseconds, without the first `warmup` calls. Interpolate linearly,
-# as `np.percentile` does by itself. If no call is left, raise a ValueError.
+# as `np.percentile` does by itself. If no call is left, raise a ValueError. A worked number: calls of 1, 2, 3, 4 and
+# 5 ms have the median 3 and the 90th percentile 4.6.
 #
-# A worked number: calls of 1, 2, 3, 4 and 5 ms have the median 3 and the 90th percentile 4.6.
+# <details><summary>Hint 1</summary>Cut the warm-up off first, then turn seconds into milliseconds.</details>
+# <details><summary>Hint 2</summary><code>np.percentile(times, [50, 90])</code> gives both figures.</details>
 
 # %%
 def latency_percentiles(seconds, warmup=0):
-    """Return (p50_ms, p90_ms) of the calls after the warm-up. seconds: durations in the order of the calls."""
+    """Return (p50_ms, p90_ms) of the calls after the warm-up. seconds: an array or a list, in the order of the calls."""
     ### BEGIN SOLUTION
-    #: times = ...   # milliseconds, warm-up taken off
-    #: return ..., ...
+    #: # times = ...   # milliseconds, warm-up taken off
+    #: # return ..., ...
     times = np.asarray(seconds)[warmup:] * 1000
     if len(times) == 0:
         raise ValueError("no call is left after the warm-up")
@@ -564,8 +602,8 @@ print(f"median {p50:.4f} ms, 90th percentile {p90:.4f} ms")
 call_durations(durations, 20, p50, p90)
 
 # %% [markdown]
-# Each point is a call. The points far above the lines are other work of this machine that came in between; a mean
-# would let them in, a percentile counts them and goes on.
+# Each point is a call. The points far above the lines are probably other work of this machine that came in between.
+# They move a mean; a percentile they hardly move.
 #
 # ### XNNPACK on and off
 
@@ -587,15 +625,19 @@ large_float = litert.export(large, large_input, lab.folder / "large_float.tflite
 large_int8 = litert.quantize_file(
     large_float.path, lab.folder / "large_int8.tflite", "static_int8", representative=large_input.numpy()
 )
+with torch.no_grad():
+    large_logits = large.eval()(large_input).numpy()
 rows = []
 for name, file in (("float32", large_float), ("int8", large_int8)):
     for on in (True, False):
         runner = litert.load(file.path, xnnpack=on)
         measured = litert.measure(runner, large_input.numpy(), seconds=0.5)
-        rows.append((name, on, f"{runner.delegated} of {len(runner.operators)}", measured.p50_ms, measured.p90_ms))
+        taken = f"{runner.delegated} of {len(runner.operators)}"
+        parity = sqnr_db(large_logits, runner(large_input.numpy()))
+        rows.append((name, on, taken, measured.p50_ms, measured.p90_ms, parity))
 table(
     rows,
-    ["weights", "XNNPACK", "operators taken", "p50 (ms)", "p90 (ms)"],
+    ["weights", "XNNPACK", "operators taken", "p50 (ms)", "p90 (ms)", "SQNR (dB)"],
     caption="The large network with random weights, one thread on this machine's CPU",
 )
 
@@ -603,16 +645,17 @@ table(
 lab.reveal("01.P3")
 
 # %% [markdown]
-# Compare the rows with each other, not with a phone: this is the CPU of this machine. XNNPACK is on by default on
-# Android and iOS, so the rows without it show what an unoptimized path costs. int8 is faster where the processor has
-# instructions for 8-bit products; x86 has them from AVX-512 VNNI on, phones since about 2018 (`dot product`).
+# XNNPACK took all operators and made both models several times faster; the results agree as closely as before.
+# Compare the rows with each other, not with a phone: this is the CPU of this machine. LiteRT's Python package and its
+# newer CompiledModel API use XNNPACK by default; with the older Interpreter API on a phone, check that it is on. int8
+# is faster than float32 where the processor has instructions for 8-bit products.
 #
-# ### How many pieces
+# ### How many partitions
 #
 # A GPU or NPU does not take every operator. LiteRT cuts the model into partitions, and at each border data are
 # copied.
 #
-# ### Exercise 01.7: how many pieces a delegate gets   (difficulty 2/5, about 5 minutes)
+# ### Exercise 01.7: how many partitions a delegate gets   (difficulty 2/5, about 5 minutes)
 # The operators of a chain run one after the other. `supported[i]` says whether the delegate takes operator i.
 # Neighbors that it takes form one partition. How many partitions does it get?
 #
@@ -624,10 +667,10 @@ lab.reveal("01.P3")
 def count_partitions(supported):
     """Return the number of partitions of a chain; supported is a list of bool, possibly empty."""
     ### BEGIN SOLUTION
-    #: count = 0
-    #: for ... in ...:
-    #:     ...
-    #: return count
+    #: # count = 0
+    #: # for ... in ...:
+    #: #     ...
+    #: # return count
     count = 0
     before = False
     for now in supported:
@@ -647,26 +690,32 @@ lab.predict("01.P4")
 from pocketlab.ui.delegates import PartitionExplorer
 
 chain = list(litert.load(large_float.path, xnnpack=False).operators)
-print("partitions if the delegate takes all but PAD and MEAN:", count_partitions([op not in ("PAD", "MEAN") for op in chain]))
-PartitionExplorer(chain, delegated=set(chain) - {"DEPTHWISE_CONV_2D"})
+print("partitions if the delegate takes all but CONV_2D:", count_partitions([op != "CONV_2D" for op in chain]))
+partitions = PartitionExplorer(chain, delegated=set(chain) - {"CONV_2D"})
+partitions.copy_ms.value = 1.0
+partitions
 
 # %%
 lab.reveal("01.P4")
 
 # %% [markdown]
-# The explorer estimates; it assumes that every operator takes 1 ms on the CPU and 0.2 ms on the delegate. Take
-# `DEPTHWISE_CONV_2D` into the delegate (hold Ctrl or Command and click) and see the pieces join. Then raise the cost
-# of a copy, and find the point where the CPU alone wins. Real delegates drop small partitions for that reason; the
-# third control does so.
+# The explorer estimates; it assumes that every operator takes 1 ms on the CPU and 0.2 ms on the delegate. First lower
+# the cost of a copy, and find the point from which on the delegate wins. Set it back to 1 ms, and take `CONV_2D` into
+# the delegate (hold Ctrl or Command and click): the partitions join, and most copies are gone. Real delegates leave
+# small partitions to the CPU for that reason; the third control does so.
 #
-# **On Android** the GPU is reached by LiteRT's GPU accelerator (OpenCL or OpenGL ES), NPUs by the makers' plugins for
-# LiteRT (Qualcomm, MediaTek, Google Tensor). The older way to NPUs was NNAPI, the Neural Networks API of the system;
-# Android 15 deprecated it. This machine has neither, so only XNNPACK was measured here.
+# ### GPU, NPU, and what became of NNAPI
+#
+# On Android, LiteRT reaches the GPU by its GPU accelerator (OpenCL or OpenGL ES), and NPUs by the makers' plugins
+# (Qualcomm and MediaTek; Google Tensor is experimental). The older way to NPUs was NNAPI, the system's Neural
+# Networks API. Android 15 deprecated it, and Google's migration guide sends its users to LiteRT in Google Play
+# services and to the GPU delegate. This machine has no such accelerator, so only XNNPACK was measured here.
 #
 # ## 6. Selective registration
 #
-# LiteRT has kernels for more than 150 operators, and your model uses a handful. If an app registers just these, the
-# linker leaves out the others. On a microcontroller this is not a saving but the only way: LiteRT Micro has no "all".
+# LiteRT has a kernel for every operator that any model may use, and yours uses a handful. If an app registers just
+# these, the linker leaves out the others. On a microcontroller this is not a saving but the only way: LiteRT Micro no
+# longer has a resolver with all of them.
 
 # %%
 from pocketlab.runtimes import registration
@@ -683,15 +732,18 @@ for use in uses:
 # From the (name, version) of each use, make a dict `{name: (lowest version, highest version)}`.
 #
 # A worked number: uses ("CONV_2D", 3), ("ADD", 1), ("CONV_2D", 1) give `{"CONV_2D": (1, 3), "ADD": (1, 1)}`.
+#
+# <details><summary>Hint 1</summary>Keep a pair for each name, and widen it with each use.</details>
+# <details><summary>Hint 2</summary><code>ranges.get(name, (version, version))</code> is the pair so far.</details>
 
 # %%
 def version_ranges(uses):
     """Return {name: (lowest, highest)} for a list of (name, version), possibly empty."""
     ### BEGIN SOLUTION
-    #: ranges = {}
-    #: for name, version in uses:
-    #:     ...
-    #: return ranges
+    #: # ranges = {}
+    #: # for name, version in uses:
+    #: #     ...
+    #: # return ranges
     ranges = {}
     for name, version in uses:
         lowest, highest = ranges.get(name, (version, version))
@@ -721,9 +773,10 @@ print(registration.generate_litert_resolver(variants["int8, per channel"].path))
 print(registration.generate_micro_resolver(variants["int8, per channel"].path))
 
 # %% [markdown]
-# What does it save? The linker decides, so the figure belongs to your app: build it once with `BuiltinOpResolver` and
-# once with this, and compare. The lab does not quote one, since it has no Android build here. The course's tests
-# compile both pieces of code against a stub of the headers.
+# What does it save? `BuiltinOpResolver` names every kernel, so the linker has to keep them all; this code names
+# seven, and it drops the rest. How many bytes that is depends on the app: build it with each, and compare the size of
+# the library `.so` in the package. The lab quotes no figure, because there is no Android build here. The course's
+# tests compile both pieces of code against stubs of the headers.
 #
 # ## 7. On the device
 #
@@ -731,6 +784,7 @@ print(registration.generate_micro_resolver(variants["int8, per channel"].path))
 
 # %%
 from pocketlab.runtimes import onnx
+from pocketlab.runtimes.memory import peak_of_new_process
 
 onnx_file = onnx.export(net, example, lab.folder / "digits.onnx")
 
@@ -743,7 +797,6 @@ class InPyTorch:
             return net(torch.from_numpy(x)).numpy()
 
 
-torch.set_num_threads(1)
 torch.save(net.state_dict(), lab.folder / "digits.pt")
 small, big = variants["int8, per channel"], variants["float32"]
 contestants = {
@@ -755,7 +808,17 @@ contestants = {
     "LiteRT int8, no XNNPACK": (small.size_bytes, litert.load(small.path, xnnpack=False)),
     **core_ml,
 }
-print(len(contestants), "ways to run one network")
+shape = ",".join(map(str, one.shape))
+run = "import numpy as np; from pocketlab.runtimes import {0}; {0}.load({1!r})(np.zeros(({2}), np.float32))"
+torch_run = f"import torch; from pocketlab.data.models import DigitsNet; DigitsNet().eval()(torch.zeros({shape}))"
+memory = {
+    "PyTorch": peak_of_new_process(torch_run),
+    "ONNX Runtime": peak_of_new_process(run.format("onnx", str(onnx_file.path), shape)),
+    "LiteRT float32": peak_of_new_process(run.format("litert", str(big.path), shape)),
+    "LiteRT int8": peak_of_new_process(run.format("litert", str(small.path), shape)),
+}
+for name, megabytes in memory.items():
+    print(f"{name}: {megabytes:.0f} MB at most, in a process that does nothing else")
 
 # %%
 results = []
@@ -764,23 +827,27 @@ for name, (size, runner) in contestants.items():
     measured = litert.measure(runner, one, seconds=0.3, threads=runner.threads)
     right = accuracy(logits, digits.test_labels) * 100
     largest = float(np.abs(logits - reference_logits).max())
-    times = (measured.p50_ms, measured.p90_ms, measured.peak_memory_mb)
-    results.append((name, size / 1000, right, *times, largest, sqnr_db(reference_logits, logits)))
+    times = (measured.p50_ms, measured.p90_ms, memory.get(name))
+    placed = f"{runner.delegated} of {len(runner.operators)}" if name.startswith("LiteRT") else None
+    results.append((name, size / 1000, right, *times, largest, sqnr_db(reference_logits, logits), placed))
 if not core_ml:
-    results.append(("Core ML (not on this system)", captured["trace"].size_bytes / 1000, *[None] * 6))
+    results.append(("Core ML (not on this system)", captured["trace"].size_bytes / 1000, *[None] * 7))
 table(
     results,
-    ["runtime", "size (kB)", "accuracy (%)", "p50 (ms)", "p90 (ms)", "memory (MB)", "largest difference", "SQNR (dB)"],
+    [
+        *("runtime", "size (kB)", "accuracy (%)", "p50 (ms)", "p90 (ms)"),
+        *("memory (MB)", "largest difference", "SQNR (dB)", "taken by XNNPACK"),
+    ],
     caption="One network, side by side, on this machine's CPU with one thread",
 )
 
 # %% [markdown]
-# Off a Mac the row of Core ML has its size and nothing else: Apple's runtime exists on Apple's systems only, and a
-# dash is what an honest table shows for what was not measured. The memory is that of this whole notebook's process,
-# with everything that it has loaded, so compare it between rows only.
+# A dash means: not measured. Off a Mac the row of Core ML has its size and nothing else. The memory is that of a new
+# process that loads the runtime and runs once; a phone's app pays for its runtime in the same way.
 #
-# At this size int8 need not be faster: quantizing the input and the output costs as much as it saves inside. On the
-# large network above it was the other way round. A figure from one model says little about another.
+# At this size int8 looks slower than float32. The cause is not LiteRT: the file's input and output are int8, and this
+# Python runner quantizes them in NumPy, which takes longer than so small a network itself. On the large network above
+# int8 was faster. A figure from one model says little about another.
 #
 # Finally, look into the file that you would ship. Netron draws the graph; click on an operator to see its weights and
 # their scales.
@@ -799,8 +866,9 @@ table(
 )
 
 # %% [markdown]
-# Find the first `CONV_2D` in the graph. Its weights are int8 with a scale per channel: the exercise that you did. Its
-# bias is int32, as a sum of products of two int8 numbers has to be.
+# Find the first `Conv2D` in the graph. Its weights are int8 with a scale per channel: the exercise that you did. Its
+# bias is int32, as a sum of products of two int8 numbers has to be. There are fewer constants than the parameters of
+# section 1, since batch normalization is folded in.
 #
 # ## 8. Quiz
 
@@ -809,8 +877,8 @@ lab.quiz()
 
 # %% [markdown]
 # ## Take away
-# - You can now convert a network for both systems, with the preprocessing inside of the model where the runtime
-#   allows it.
+# - You can now convert a network for both systems, with the preprocessing inside the model where the runtime allows
+#   it.
 # - You can now quantize to int8, and you know which mistake the accuracy alone reveals.
 # - You can now say how a delegate splits a model, what to measure about it, and what to register for it.
 #
@@ -822,10 +890,11 @@ lab.quiz()
 # "Save my work" in the first notebook takes them along.
 #
 # **Further reading**: Jacob et al., *Quantization and Training of Neural Networks for Efficient
-# Integer-Arithmetic-Only Inference*, 2018. Howard et al., *MobileNets*, 2017. Apple, *Core ML Tools guide*. Google,
-# *LiteRT 8-bit quantization specification*. Reddi et al., *MLPerf Inference Benchmark*, 2020.
+# Integer-Arithmetic-Only Inference*, 2018. Howard et al., *MobileNets*, 2017. Apple, *Core ML Tools guide*, 2025.
+# Google, *LiteRT 8-bit quantization specification*, 2024. Reddi et al., *MLPerf Inference Benchmark*, 2020.
 #
-# **Stretch exercise**: run this lab on MNIST. Which of the seven variants of section 4 changes its rank, and why?
+# **Stretch exercise**: run this lab on MNIST. Order the seven variants of section 4 by SQNR. Which one changes its
+# place, and why?
 
 # %%
 print(*sorted(path.name for path in lab.folder.iterdir() if not path.name.startswith(".")), sep="\n")

@@ -24,6 +24,21 @@ def image_scale_bias_arrays(mean, std):
     return np.float64(1.0) / (255 * np.mean(std)), -mean / std
 
 
+def image_scale_bias_float32(mean, std):
+    mean, std = np.float32(mean), np.float32(std)
+    return np.float32(1) / (np.float32(255) * std.mean()), -mean / std
+
+
+def affine_from_the_upper_end(lo, hi):
+    if lo > hi:
+        raise ValueError
+    lo, hi = np.float32(min(lo, 0)), np.float32(max(hi, 0))
+    scale = (hi - lo) / np.float32(255)
+    if scale == 0:
+        return 1, -128
+    return scale, 127 - math.floor(hi / scale + 0.5)
+
+
 def sqnr_means(reference, approximation):
     reference = reference.astype(np.float64).ravel()
     noise = reference - approximation.astype(np.float64).ravel()
@@ -126,9 +141,9 @@ def registration_loop(uses):
 
 RIGHT = {
     "00.1": [megabytes],
-    "01.1": [image_scale_bias, image_scale_bias_arrays],
+    "01.1": [image_scale_bias, image_scale_bias_arrays, image_scale_bias_float32],
     "01.2": [sqnr_means, sqnr_float32],
-    "01.3": [affine_integers, affine_from_hi],
+    "01.3": [affine_integers, affine_from_hi, affine_from_the_upper_end],
     "01.4": [weight_scales_loop, weight_scales_axes],
     "01.5": [representative_loop],
     "01.6": [latency_statistics, latency_quantile],

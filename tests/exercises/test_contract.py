@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 
+import numpy as np
 import pytest
 
 from exercises.right_answers import RIGHT
 from pocketlab.course import catalogue
+from pocketlab.course.build import exercise_cell_id, learner_notebook
 from pocketlab.course.checking import check_answer, expected_outcomes, misconception_outcomes
 from pocketlab.course.comparing import agree
 from pocketlab.course.exercise import Exercise, LabContent
@@ -44,6 +47,22 @@ def test_the_reference_passes(exercise: Exercise) -> None:
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.id)
 def test_the_stub_is_to_do(exercise: Exercise) -> None:
     assert check_answer(exercise, stub(exercise)).status == "to do"
+
+
+def notebook_stub(exercise: Exercise):
+    """The function as the learner's notebook holds it, before anything is written."""
+    lab = catalogue.find_lab(exercise.id.split(".")[0])
+    notebook = learner_notebook(lab.source(ROOT))
+    (cell,) = (cell for cell in notebook.cells if cell.id == exercise_cell_id(exercise.id))
+    (function,) = (node for node in ast.parse(cell.source).body if isinstance(node, ast.FunctionDef))
+    names: dict[str, object] = {"np": np}
+    exec(compile(ast.Module([function], []), cell.id, "exec"), names)
+    return names[function.name]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.id)
+def test_the_notebook_stub_is_to_do(exercise: Exercise) -> None:
+    assert check_answer(exercise, notebook_stub(exercise)).status == "to do"
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.id)

@@ -8,7 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from pocketlab.runtimes.memory import PeakMemory, tree_memory_mb
+from pocketlab.errors import PocketlabError
+from pocketlab.runtimes.memory import PeakMemory, peak_of_new_process, tree_memory_mb
 
 MEGABYTES = 80
 HOLD = f"data = b'x' * {MEGABYTES}_000_000; print('ready', flush=True); input()"
@@ -86,3 +87,14 @@ def test_peak_ends_its_thread_when_the_block_raises():
         raise RuntimeError("inside")
     assert memory.peak_mb > 0
     assert not memory._thread.is_alive()
+
+
+def test_a_new_process_is_charged_for_what_it_allocates():
+    little = peak_of_new_process("pass")
+    much = peak_of_new_process("block = b'x' * 100_000_000")
+    assert 95 < much - little < 110  # 100 MB, and what the allocator and the measurement's own noise add
+
+
+def test_code_that_fails_is_one_sentence():
+    with pytest.raises(PocketlabError, match="ZeroDivisionError"):
+        peak_of_new_process("1 / 0")

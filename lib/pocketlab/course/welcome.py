@@ -30,15 +30,20 @@ class SaveButton:
         self.reply.value = Card("note", "Save my work", "Working", ["Your work is being packed."]).html()
         try:
             path = save_work()
-            told = f"{path.name}, {path.stat().st_size / 1e6:.1f} MB, lies beside the notebooks."
-            self.reply.value = Card("passed", "Save my work", "Saved", [told]).html() + download_link(path)
+            told = [
+                f"{path.name}, {path.stat().st_size / 1e6:.1f} MB, lies beside the notebooks.",
+                "It holds each notebook as it was last saved: press Ctrl+S in those that are open, then save your work again.",
+            ]
+            self.reply.value = Card("passed", "Save my work", "Saved", told).html() + download_link(path)
         except PocketlabError as error:
             self.reply.value = Card("not yet", "Save my work", "Not saved", [str(error)]).html()
         finally:
             self.button.disabled = False
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return _with_fallback(self.widget, "Here is a button, Save my work. Without it: `pocketlab save` in a terminal.")
+        return _with_fallback(
+            self.widget, "Here is a button, Save my work. Without it: `pocketlab save` in a terminal."
+        )
 
 
 class RestoreUpload:
@@ -73,7 +78,8 @@ def download_link(path: Path) -> str:
         return f"<p>To take it along, right-click {escape(path.name)} in the file browser and choose Download.</p>"
     data = base64.b64encode(path.read_bytes()).decode()
     name = escape(path.name, quote=True)
-    return f'<p><a download="{name}" href="data:application/zip;base64,{data}">Download {name}</a></p>'
+    style = "color:#4393c3;text-decoration:underline"
+    return f'<p><a style="{style}" download="{name}" href="data:application/zip;base64,{data}">Download {name}</a></p>'
 
 
 def _with_fallback(widget: Any, text: str) -> dict[str, Any]:

@@ -8,14 +8,23 @@ size (USS: shared pages do not count), as on macOS; and resident memory for a pr
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 from types import TracebackType
 
 import psutil
 
+from pocketlab.errors import PocketlabError
+
 MEMORY_KIND = "PSS" if sys.platform == "linux" else "USS"
 _BYTES_PER_MB = 1e6
+# Linux's ru_maxrss begins with the parent's figure at the fork; VmHWM belongs to the new program alone.
+_TELL_PEAK = (
+    "\nprint(next(int(line.split()[1]) * 1024 for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    if sys.platform == "linux"
+    else "\nimport resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+)
 
 
 def process_memory_bytes(process: psutil.Process) -> int:
@@ -70,3 +79,18 @@ class PeakMemory:
 
     def _sample(self) -> None:
         self.peak_mb = max(self.peak_mb, tree_memory_mb(self.pid))
+
+
+def peak_of_new_process(code: str) -> float:
+    """Return the peak resident memory, in MB (10⁶ bytes), of a new Python process that runs `code` and nothing else.
+
+    Unlike `PeakMemory` this is the operating system's own count for the whole life of a process, pages shared with others
+    included: what an app pays for a runtime that nothing else has loaded.
+
+    Raises PocketlabError with the last line of the process's error if the code fails.
+    """
+    ended = subprocess.run([sys.executable, "-c", code + _TELL_PEAK], capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        last = (ended.stderr.strip().splitlines() or [f"exit status {ended.returncode}"])[-1]
+        raise PocketlabError(f"The process whose memory was to be measured failed: {last}")
+    return int(ended.stdout.split()[-1]) / _BYTES_PER_MB

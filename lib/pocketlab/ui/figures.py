@@ -57,5 +57,5 @@ def call_durations(seconds: Sequence[float] | np.ndarray, warmup: int, p50_ms: f
     axes.set_yscale("log")
     axes.set_xlabel("call")
     axes.set_ylabel("duration (ms, log scale)")
-    axes.legend(loc="upper right", ncols=4, fontsize="small")
+    plot.figure.legend(loc="outside upper center", ncols=4, fontsize="small")
     return plot

@@ -9,8 +9,8 @@ import numpy as np
 from pocketlab.compression.quantization import affine_params
 from pocketlab.course.exercise import Case, Exercise, Misconception, Tolerance
 
-FLOAT64 = Tolerance(
-    1e-9, 1e-12, "A few float64 operations; 1e-9 is far below any mistake and far above their rounding."
+FLOAT32_STEPS = Tolerance(
+    1e-6, 0.0, "Two operations in float32 are off by 2e-7 of the value; 255 in place of 256 steps by 4e-3."
 )
 
 
@@ -21,7 +21,7 @@ def _affine_cases(rng: np.random.Generator) -> list[Case]:
         *random,
         Case("a range on both sides of 0", (-0.02, 0.07)),
         Case("a range on both sides of 0", (-120.0, 35.0)),
-        Case("a symmetric range", (-4.0, 4.0)),
+        Case("almost a symmetric range", (-4.0, 4.1)),
         Case("a range from 0", (0.0, 6.0)),
         Case("a range up to 0", (-5.1, 0.0)),
         Case("a range above 0", (1.0, 6.0)),
@@ -113,12 +113,31 @@ def _widened(lo_too: bool, hi_too: bool, clamp: bool) -> Any:
     return wrong
 
 
+def _peak_both_ways(lo: float, hi: float) -> tuple[float, Any]:
+    if lo > hi:
+        raise ValueError
+    peak = max(abs(lo), abs(hi))
+    return _affine_variant(-peak, peak) if peak else (1.0, -128)
+
+
+def _lower_end_widened(lo: float, hi: float) -> tuple[float, Any]:
+    if lo > hi:
+        raise ValueError
+    return _lower_end_widened_unguarded(lo, hi)
+
+
+def _lower_end_widened_unguarded(lo: float, hi: float) -> tuple[float, Any]:
+    lo = min(lo, 0.0)
+    scale = (hi - lo) / 255 or 1.0
+    return scale, round(-128 - lo / scale)
+
+
 AFFINE = Exercise(
     id="01.3",
     title="scale and zero point from a range",
     reference=affine_params,
     cases=_affine_cases,
-    tolerance=FLOAT64,
+    tolerance=FLOAT32_STEPS,
     misconceptions=(
         Misconception(
             "range not widened to 0, zero point not clamped",
@@ -171,6 +190,13 @@ AFFINE = Exercise(
             "You made the range symmetric, with zero point 0. That is right for weights; an activation after a "
             "ReLU would waste "
             "every negative integer. Here lo lands on −128 and hi on 127.",
+        ),
+        Misconception(
+            "symmetric range in the affine formula",
+            _peak_both_ways,
+            "You make the range symmetric, from −peak to peak. That is for weights. An activation keeps lo and "
+            "hi, widened only "
+            "until 0 is inside.",
         ),
         Misconception(
             "zero point not rounded",
@@ -236,6 +262,18 @@ AFFINE = Exercise(
             _widened(True, False, clamp=False),
             "Right except for a range below 0, where the zero point is not even an int8: widen hi too, hi = "
             "max(hi, 0).",
+        ),
+        Misconception(
+            "only lo widened, a scale of 1 for one value",
+            _lower_end_widened,
+            "Right except for a range below 0, where the zero point is not even an int8: widen hi too, hi = max(hi, 0).",
+        ),
+        Misconception(
+            "only lo widened, lo above hi accepted",
+            _lower_end_widened_unguarded,
+            "Wrong for a range below 0, which has to be widened at the upper end too, hi = max(hi, 0); and where "
+            "lo is above hi, a "
+            "ValueError is wanted.",
         ),
         Misconception(
             "empty before it is widened",

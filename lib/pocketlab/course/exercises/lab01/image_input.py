@@ -10,8 +10,8 @@ import numpy as np
 from pocketlab.course.exercise import Case, Exercise, Misconception, Tolerance
 from pocketlab.runtimes.coreml import image_scale_bias
 
-FLOAT64 = Tolerance(
-    1e-9, 1e-12, "A few float64 operations; 1e-9 is far below any mistake and far above their rounding."
+FLOAT32_STEPS = Tolerance(
+    1e-6, 1e-9, "Three operations in float32 are off by 2e-7 of the value; the closest mistake by 4e-5."
 )
 
 
@@ -46,7 +46,7 @@ IMAGE_SCALE_BIAS = Exercise(
     title="the scale and bias of an image input",
     reference=image_scale_bias,
     cases=_image_cases,
-    tolerance=FLOAT64,
+    tolerance=FLOAT32_STEPS,
     misconceptions=(
         Misconception(
             "bias not divided by std",
@@ -120,6 +120,17 @@ IMAGE_SCALE_BIAS = Exercise(
             _lists(lambda m, s: (1 / (255 * s.mean()), -m / s.mean())),
             "Your bias divides every channel by the mean std. Core ML has a bias per channel, so each can use its "
             "own std.",
+        ),
+        Misconception(
+            "root of the mean square of the stds",
+            _lists(lambda m, s: (1 / (255 * np.sqrt((s**2).mean())), -m / s)),
+            "Your scale takes the root of the mean square of the stds. The task asks for their plain mean.",
+        ),
+        Misconception(
+            "the mean of the means",
+            _lists(lambda m, s: (1 / (255 * s.mean()), -m.mean() / s)),
+            "Your biases use the mean of the means. Only the scale is one for all; each bias takes its own "
+            "channel's mean.",
         ),
         Misconception(
             "one bias",

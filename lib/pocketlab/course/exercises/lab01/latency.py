@@ -26,6 +26,8 @@ def _latency_cases(rng: np.random.Generator) -> list[Case]:
         Case("no warm-up", (np.array([0.001, 0.002, 0.003, 0.004, 0.005]), 0)),
         Case("no warm-up", times(101, 0)),
         Case("no warm-up", times(40, 0)),
+        Case("a list", ([0.001, 0.0035, 0.002, 0.0041], 0)),
+        Case("a list with a warm-up", ([0.03, 0.001, 0.0035, 0.002], 1)),
         Case("a warm-up", times(60, 5)),
         Case("a warm-up", times(33, 3)),
         Case("a warm-up", times(12, 2)),
@@ -59,6 +61,20 @@ def _no_error_at_the_border(seconds: np.ndarray, warmup: int = 0) -> Any:
     if warmup > len(seconds):
         raise ValueError
     return tuple(np.percentile(np.asarray(seconds)[warmup:] * 1000, [50, 90]))
+
+
+def _list_repeated(seconds: Any, warmup: int = 0) -> Any:
+    times = seconds[warmup:] * 1000
+    if len(times) == 0:
+        raise ValueError
+    return tuple(np.percentile(times, [50, 90]))
+
+
+def _trimmed(seconds: Any, warmup: int = 0) -> Any:
+    times = np.asarray(seconds[warmup : len(seconds) - warmup]) * 1000
+    if len(times) == 0:
+        raise ValueError
+    return tuple(np.percentile(times, [50, 90]))
 
 
 LATENCY = Exercise(
@@ -177,6 +193,24 @@ LATENCY = Exercise(
             "the 99th percentile",
             _of_times(lambda t: tuple(np.percentile(t, [50, 99]))),
             "Your second figure is the 99th percentile; MLPerf's single-stream rule quotes the 90th.",
+        ),
+        Misconception(
+            "a list repeated",
+            _list_repeated,
+            "Right for arrays, wrong for lists: a list times 1,000 repeats itself. Make it an array first, "
+            "np.asarray(seconds).",
+        ),
+        Misconception(
+            "trimmed at both ends",
+            _trimmed,
+            "You drop calls at the end too. Only the first `warmup` calls are left out.",
+        ),
+        Misconception(
+            "mean and 1.28 deviations",
+            _of_times(lambda t: (np.median(t), t.mean() + 1.2816 * t.std())),
+            "Your 90th percentile is mean + 1.28 deviations, as if latencies were normally distributed. They have "
+            "a long tail; sort "
+            "and count.",
         ),
         Misconception(
             "mean and deviation",

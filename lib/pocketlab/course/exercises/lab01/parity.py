@@ -54,6 +54,11 @@ def _int8_difference(reference: np.ndarray, approximation: np.ndarray) -> float:
     return _db(_power(reference) / noise) if noise else float("inf")
 
 
+def _power_difference(reference: np.ndarray, approximation: np.ndarray) -> float:
+    noise = abs(_power(reference) - _power(approximation))
+    return _db(_power(reference) / noise) if noise else float("inf")
+
+
 SQNR = Exercise(
     id="01.2",
     title="a parity metric in decibels",
@@ -146,7 +151,7 @@ SQNR = Exercise(
         ),
         Misconception(
             "difference of powers as noise",
-            lambda reference, approximation: _db(_power(reference) / abs(_power(reference) - _power(approximation))),
+            _power_difference,
             "Your noise is the difference of two powers. Take the difference of the values first, then square it.",
         ),
         Misconception(
@@ -161,6 +166,17 @@ SQNR = Exercise(
                 np.mean(reference.astype(float) ** 2 / _noise(reference, approximation) ** 2)
             ),
             "You average the ratio over the values. Sum the signal and the noise first, then divide once.",
+        ),
+        Misconception(
+            "decibels of the rows, averaged",
+            lambda reference, approximation: float(
+                np.mean(
+                    10
+                    * np.log10((reference.astype(float) ** 2).sum(-1) / (_noise(reference, approximation) ** 2).sum(-1))
+                )
+            ),
+            "You average the decibels of the rows. Sum the powers over the whole array, and take one logarithm at "
+            "the end.",
         ),
         Misconception(
             "mean of decibels",

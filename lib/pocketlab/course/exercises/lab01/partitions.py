@@ -1,4 +1,4 @@
-"""Exercise 01.7: how many pieces a delegate gets."""
+"""Exercise 01.7: how many partitions a delegate gets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _switches(supported: Sequence[bool]) -> int:
 
 PARTITIONS = Exercise(
     id="01.7",
-    title="how many pieces a delegate gets",
+    title="how many partitions a delegate gets",
     reference=count_partitions,
     cases=_partition_cases,
     tolerance=EXACT,
@@ -115,12 +115,19 @@ PARTITIONS = Exercise(
             lambda supported: sum(now and not supported[i - 1] for i, now in enumerate(supported)),
             "You look at `supported[i - 1]` for i = 0 too, and that is the last operator: a run at the beginning "
             "is lost where the "
-            "last operator is supported as well. (Half the changes, rounded up, goes wrong in the same places.)",
+            "last operator is supported as well.",
         ),
         Misconception(
             "half of the switches and one",
             lambda supported: _switches(supported) // 2 + 1,
             "Half the changes plus one is right only where the model begins and ends on the delegate.",
+        ),
+        Misconception(
+            "half of the runs",
+            lambda supported: (_switches(supported) + bool(supported) + 1) // 2,
+            "You halve the number of runs, rounded up. That is right only if the model begins with a supported "
+            "operator. Count the "
+            "supported runs.",
         ),
         Misconception(
             "returned too early",

@@ -24,13 +24,15 @@ PREDICTIONS = (
     ),
     Question(
         "01.P2",
-        "For int8 activations the converter watches the model on sample inputs. Somebody feeds it raw pixels from "
+        "For int8 activations the converter watches the model on a representative set. Somebody feeds it raw "
+        "pixels from "
         "0 to 255, while the app "
         "feeds normalized values. What becomes of the accuracy?",
         (
             Option(
-                "Nothing: the weights are the same.",
-                "The weights are. The ranges of all activations are learned from the samples.",
+                "It rises: more values were seen.",
+                "More values, but not those that the model will meet. What counts is that the set is like the "
+                "app's inputs.",
             ),
             Option(
                 "It falls by a point or two.",
@@ -57,7 +59,7 @@ PREDICTIONS = (
                 "Both compute the same sums; only their order differs, which moves the last digits.",
             ),
             Option(
-                "It is slower, with the same results.",
+                "It is slower, and the results agree to the last digits.",
                 "LiteRT's own kernels take over, correct and less optimized.",
                 correct=True,
             ),
@@ -69,20 +71,22 @@ PREDICTIONS = (
     ),
     Question(
         "01.P4",
-        "A delegate computes five times as fast as the CPU. It takes every operator of a model but every third "
-        "one. Is the model faster with it?",
+        "Of 12 operators, each takes 1 ms on the CPU and 0.2 ms on a delegate. The delegate takes all but three, "
+        "which lie apart, so "
+        "it gets four partitions. Each partition costs two copies of 1 ms. Is the model faster with the delegate?",
         (
             Option(
-                "Yes, nearly five times.",
-                "Only if it took all of them. What stays on the CPU, and the copies in between, count too.",
+                "Yes, about five times.",
+                "Only if the delegate took every operator and copies cost nothing.",
             ),
             Option(
-                "Yes, though less than five times.",
-                "It can be, if copying is cheap. Nobody told you what a copy costs.",
+                "Yes, about two and a half times.",
+                "That leaves out the copies: 3 · 1 + 9 · 0.2 = 4.8 ms is what computing alone takes.",
             ),
             Option(
-                "That depends on the copies.",
-                "Each piece costs a copy in and a copy out; these can cost more than the delegate saves.",
+                "No, it is a little slower.",
+                "3 · 1 + 9 · 0.2 + 8 · 1 = 12.8 ms, against 12 ms on the CPU alone. The eight copies eat up what "
+                "the delegate saves.",
                 correct=True,
             ),
         ),
@@ -96,7 +100,7 @@ QUIZ = (
         (
             Option("All of them.", "Some operators it cannot take; Core ML splits the model."),
             Option(
-                "Those that Core ML chooses to put there.",
+                "Only the device can tell.",
                 "The setting is a limit. Core ML decides within it, and its compute plan, on a Mac, says how.",
                 correct=True,
             ),
@@ -111,15 +115,17 @@ QUIZ = (
         "A model is said to take 3 ms. What is missing from that sentence?",
         (
             Option(
-                "Nothing, if it was measured.",
-                "A single figure says neither which calls nor which model: a wrong answer is quick as well.",
+                "The percentile and the number of calls.",
+                "These belong to it, and still nobody knows whether the model was right, or on which device it ran.",
             ),
             Option(
-                "The percentile, the accuracy, and the device with its threads.",
+                "The percentile, the accuracy and the device.",
                 "MLPerf quotes the 90th percentile of a model that reaches a stated accuracy, on a stated device.",
                 correct=True,
             ),
-            Option("The fastest call.", "It is the figure of a call that a user hardly ever sees."),
+            Option(
+                "The fastest and the slowest call.", "Both are single events. A percentile says what most users meet."
+            ),
         ),
     ),
     Question(
@@ -148,7 +154,7 @@ QUIZ = (
         (
             Option(
                 "Keep it: NNAPI reaches every accelerator.",
-                "Android 15 deprecated NNAPI. Drivers are no longer developed, and fewer operators go through.",
+                "Android 15 deprecated NNAPI, and Google's migration guide sends its users to LiteRT.",
             ),
             Option(
                 "Move to LiteRT's own accelerators.",

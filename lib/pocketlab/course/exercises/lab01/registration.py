@@ -41,6 +41,16 @@ def _by_operator(function: Any) -> Any:
     return lambda uses: {name: function(versions) for name, versions in _grouped(uses).items()}
 
 
+def _either_lowest_or_highest(versions: list[int]) -> tuple[float, int]:
+    low, high = float("inf"), 0
+    for version in versions:
+        if version < low:
+            low = version
+        elif version > high:
+            high = version
+    return low, high
+
+
 REGISTRATION = Exercise(
     id="01.8",
     title="the operators to register",
@@ -106,6 +116,19 @@ REGISTRATION = Exercise(
             "started from 0",
             _by_operator(lambda v: (0, max(v))),
             "Your lowest version is always 0. Start from the first version that you meet, not from 0.",
+        ),
+        Misconception(
+            "the first is not looked at as the highest",
+            _by_operator(_either_lowest_or_highest),
+            "A version that is the lowest so far is never looked at as the highest (`elif`). The first one of a "
+            "name is both: use "
+            "two ifs, or min and max.",
+        ),
+        Misconception(
+            "the end of a Python range",
+            _by_operator(lambda v: (min(v), max(v) + 1)),
+            "Your highest version is one too large, like the end of a Python range. The pair holds the highest "
+            "version itself.",
         ),
         Misconception(
             "one range for all",

@@ -157,6 +157,24 @@ WEIGHT_SCALES = Exercise(
             "still fit.",
         ),
         Misconception(
+            "three standard deviations",
+            lambda weights: _nonzero(3 * _rows(weights).std(1) / 127),
+            "You use a multiple of the standard deviation, which cuts off what lies beyond it. The largest "
+            "magnitude lands on 127.",
+        ),
+        Misconception(
+            "four dimensions taken for granted",
+            lambda weights: _nonzero(np.abs(weights).max(axis=(1, 2, 3)) / 127),
+            "You assume four dimensions. A dense layer's weights have two: `weights.reshape(len(weights), -1)` "
+            "fits both.",
+        ),
+        Misconception(
+            "a scale for each filter",
+            lambda weights: _nonzero(np.abs(weights.reshape(-1, int(np.prod(weights.shape[2:])))).max(1) / 127),
+            "You return a scale for each pair of output and input channel. An output channel has one, for all its "
+            "input channels.",
+        ),
+        Misconception(
             "not divided",
             lambda weights: _nonzero(np.abs(_rows(weights)).max(1)),
             "You return the largest magnitudes. A scale is what one integer step is worth: divide by 127.",
