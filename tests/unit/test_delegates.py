@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pocketlab.runtimes._litert import delegate_unannounced
+from pocketlab.runtimes._litert import _delegate_unannounced
 from pocketlab.runtimes.delegates import (
     DEFAULT_LIMITS,
     Subset,
@@ -158,7 +158,7 @@ def test_litert_itself_makes_the_same_partitions_and_copies(tmp_path_factory, mo
     supported, reads = model
     path = tmp_path_factory.getbasetemp() / "two_inputs.tflite"
     write_tflite(path, supported, reads)
-    with delegate_unannounced():
+    with _delegate_unannounced():
         interpreter = Interpreter(str(path))
         interpreter.allocate_tensors()
     listed = [node for node in interpreter._get_ops_details() if node["op_name"] == "DELEGATE"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class Lab:
         self.number = number
         self.content = load_content(number)
         self.progress = ProgressStore()
+        self._background = ThreadPoolExecutor(max_workers=1)
         self._last_step = time.monotonic()
         self.progress.add_time(number, 0.0)
         _show(Card("note", f"Lab {number}", "Ready", [machine_summary(), *self.progress.take_notices()]))
@@ -71,6 +73,10 @@ class Lab:
         path = ArtifactStore(self.progress.home, self.number).get(name, build, **arguments)
         self._notice()
         return path
+
+    def artifact_in_background(self, name: str, build: Callable[..., Any], **arguments: Any) -> Future[Path]:
+        """Begin what `artifact` does and return at once; `.result()` waits for the path. For builders that run a process."""
+        return self._background.submit(ArtifactStore(self.progress.home, self.number).get, name, build, **arguments)
 
     @property
     def folder(self) -> Path:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from pocketlab.runtimes.memory import own_peak_mb
 
 # TensorFlow imports the first, Keras the second, both only if installed and neither for anything that is used here.
 _HIDDEN_FROM_TENSORFLOW = ("jax", "sklearn")
@@ -34,9 +35,7 @@ def main(folder: Path) -> None:
     (folder / "float.tflite").write_bytes(to_tflite(model))
     (folder / "int8.tflite").write_bytes(to_tflite(model, representative))
     to_mlpackage(model, train_images.shape[1:], folder / "model.mlpackage")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak_bytes = peak if sys.platform == "darwin" else peak * 1024
-    (folder / "report.json").write_text(json.dumps({"peak_memory_mb": peak_bytes / 1e6}), encoding="utf-8")
+    (folder / "report.json").write_text(json.dumps({"peak_memory_mb": own_peak_mb()}), encoding="utf-8")
 
 
 def hide(*names: str) -> None:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import TracebackType
 
 import psutil
@@ -19,12 +20,6 @@ from pocketlab.errors import PocketlabError
 
 MEMORY_KIND = "PSS" if sys.platform == "linux" else "USS"
 _BYTES_PER_MB = 1e6
-# Linux's ru_maxrss begins with the parent's figure at the fork; VmHWM belongs to the new program alone.
-_TELL_PEAK = (
-    "\nprint(next(int(line.split()[1]) * 1024 for line in open('/proc/self/status') if line.startswith('VmHWM')))"
-    if sys.platform == "linux"
-    else "\nimport resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-)
 
 
 def process_memory_bytes(process: psutil.Process) -> int:
@@ -81,16 +76,26 @@ class PeakMemory:
         self.peak_mb = max(self.peak_mb, tree_memory_mb(self.pid))
 
 
-def peak_of_new_process(code: str) -> float:
-    """Return the peak resident memory, in MB (10⁶ bytes), of a new Python process that runs `code` and nothing else.
+def own_peak_mb() -> float:
+    """Return the peak resident memory of this process so far, in MB (10⁶ bytes), pages shared with others included."""
+    if sys.platform == "linux":  # ru_maxrss begins with the parent's figure at the fork; VmHWM is of this program alone
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) * 1024 / _BYTES_PER_MB for line in lines if line.startswith("VmHWM"))
+    import resource
 
-    Unlike `PeakMemory` this is the operating system's own count for the whole life of a process, pages shared with others
-    included: what an app pays for a runtime that nothing else has loaded.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _BYTES_PER_MB  # in bytes on macOS
+
+
+def peak_of_new_process(code: str) -> float:
+    """Return the peak memory, as by `own_peak_mb`, of a new Python process that runs `code` and nothing else.
+
+    It is what an app pays for a runtime that nothing else has loaded.
 
     Raises PocketlabError with the last line of the process's error if the code fails.
     """
-    ended = subprocess.run([sys.executable, "-c", code + _TELL_PEAK], capture_output=True, text=True, check=False)
+    tell = "\nfrom pocketlab.runtimes.memory import own_peak_mb\nprint(own_peak_mb())"
+    ended = subprocess.run([sys.executable, "-c", code + tell], capture_output=True, text=True, check=False)
     if ended.returncode != 0:
         last = (ended.stderr.strip().splitlines() or [f"exit status {ended.returncode}"])[-1]
         raise PocketlabError(f"The process whose memory was to be measured failed: {last}")
-    return int(ended.stdout.split()[-1]) / _BYTES_PER_MB
+    return float(ended.stdout.split()[-1])

@@ -11,6 +11,7 @@ The browser reaches the handler through jupyter-server-proxy, under the notebook
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import re
 import secrets
@@ -219,8 +220,10 @@ def _notebook_base_url() -> str | None:
     if hub:
         return hub.rstrip("/") + "/"
     import psutil
-    from jupyter_server.serverapp import list_running_servers
+    from jupyter_core.paths import jupyter_runtime_dir
 
-    servers = {info["pid"]: info["base_url"] for info in list_running_servers()}
+    # What jupyter_server's own list_running_servers reads; importing that takes seconds.
+    infos = [json.loads(file.read_text(encoding="utf-8")) for file in Path(jupyter_runtime_dir()).glob("jpserver-*.json")]
+    servers = {info["pid"]: info["base_url"] for info in infos}
     parents = (parent.pid for parent in psutil.Process().parents())
     return next((servers[pid].rstrip("/") + "/" for pid in parents if pid in servers), None)

@@ -71,22 +71,23 @@ PREDICTIONS = (
     ),
     Question(
         "01.P4",
-        "Of 12 operators, each takes 1 ms on the CPU and 0.2 ms on a delegate. The delegate takes all but three, "
-        "which lie apart, so "
-        "it gets four partitions. Each partition costs two copies of 1 ms. Is the model faster with the delegate?",
+        "A model has 12 operators; each takes 1 ms on the CPU and 0.2 ms on a delegate. The delegate takes all "
+        "but four, which lie "
+        "apart, so it gets five partitions. Each partition costs two copies of 1 ms. Is the model faster with the "
+        "delegate?",
         (
             Option(
                 "Yes, about five times.",
                 "Only if the delegate took every operator and copies cost nothing.",
             ),
             Option(
-                "Yes, about two and a half times.",
-                "That leaves out the copies: 3 · 1 + 9 · 0.2 = 4.8 ms is what computing alone takes.",
+                "Yes, about twice.",
+                "That leaves out the copies: 4 · 1 + 8 · 0.2 = 5.6 ms is what computing alone takes.",
             ),
             Option(
-                "No, it is a little slower.",
-                "3 · 1 + 9 · 0.2 + 8 · 1 = 12.8 ms, against 12 ms on the CPU alone. The eight copies eat up what "
-                "the delegate saves.",
+                "No, it is slower.",
+                "4 · 1 + 8 · 0.2 + 10 · 1 = 15.6 ms, against 12 ms on the CPU alone. The ten copies cost more "
+                "than the delegate saves.",
                 correct=True,
             ),
         ),
