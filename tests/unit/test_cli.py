@@ -41,7 +41,7 @@ def test_status_has_every_lab(capsys):
     exercises = len(load_content("00").exercises)
     assert lines["00"].split()[3:-1] == ["ready", str(exercises), "1", "1", "20"]
     assert set(lines) >= {lab.number for lab in LABS}
-    assert "not written yet" in lines["01"]
+    assert "to come" in lines["01"]
 
 
 @pytest.mark.usefixtures("only_lab_00")

@@ -24,7 +24,7 @@ def status_table() -> tuple[Table, list[str]]:
 def _row(lab: LabEntry, root: Path, progress: Progress) -> tuple[object, ...]:
     record = progress.lab(lab.number)
     if not lab.is_ready(root):
-        return lab.number, lab.title, "not written yet", None, None, None, None, None
+        return lab.number, lab.title, "to come", None, None, None, None, None
     exercises = len(load_content(lab.number).exercises)
     attempted = sum(each.attempts > 0 for each in record.exercises.values())
     passed = sum(each.status == "passed" for each in record.exercises.values())
