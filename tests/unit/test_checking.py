@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from pocketlab.course.cards import answer_card, check_card, question_card
 from pocketlab.course.checking import check_answer, value_text
 from pocketlab.course.exercise import Case, Exercise, Misconception, Option, Question, Tolerance
+from pocketlab.course.lab import find_exercise
 
 
 def reference(x: np.ndarray, power: int) -> np.ndarray:
@@ -136,23 +138,51 @@ def test_what_an_answer_prints_is_shown_with_its_failure_only(capsys) -> None:
     assert capsys.readouterr().out == ""
 
 
-def test_a_check_never_raises_whatever_the_answer_returns() -> None:
-    class Hostile:
-        def __eq__(self, other):
-            raise RuntimeError
+class Hostile:
+    """Raises wherever somebody looks."""
 
-        def __array__(self, *args):
-            raise RuntimeError
+    def __eq__(self, other):
+        raise RuntimeError
 
-        __hash__ = None
+    def __array__(self, *args):
+        raise RuntimeError
 
-    odd = [Hostile(), [Hostile()], {"a": Hostile()}, np.array([object()]), "x" * 10**6, (i for i in range(3)), b"\xff",
-           np.array(["a"]), np.array([[1], [2, 3]], dtype=object), float("inf"), 10**400, {1: 2}, print]  # fmt: skip
-    for value in odd:
-        verdict = check_answer(EXERCISE, lambda x, power, value=value: value)
-        assert verdict.status == "not yet"
-        assert check_card(EXERCISE, verdict).html()
-        assert check_card(EXERCISE, verdict).text()
+    def __repr__(self):
+        raise RuntimeError
+
+    __hash__ = object.__hash__
+
+
+class HostileError(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+class HostileFloat(float):
+    def __float__(self):
+        raise RuntimeError
+
+
+def raises_hostile_error(*args):
+    raise HostileError
+
+
+ODD = [Hostile(), [Hostile()], {"a": Hostile()}, {Hostile(): 1}, HostileFloat(1.0), np.array([object()]), "x" * 10**6, b"\xff",
+       np.array(["a"]), np.array([[1], [2, 3]], dtype=object), float("inf"), float("nan"), 10**400, 1j, np.array([1 + 2j]), {1: 2},
+       {1, 2}, print, (), [], [[[[[[[[[1]]]]]]]]], np.zeros((0, 3)), np.ma.masked_array([1.0], [True]), True, None]  # fmt: skip
+
+
+@pytest.mark.parametrize("exercise_id", ["00.1", "01.1", "01.3", "01.4", "01.5", "01.7", "01.8"])
+def test_a_check_never_raises_whatever_an_answer_returns(exercise_id: str) -> None:
+    """One exercise of each kind: a number, a number and a list, two numbers, arrays, an int, a dict."""
+    exercise = find_exercise(exercise_id)
+    count = len(inspect.signature(exercise.reference).parameters)
+    for value in ODD:
+        verdict = check_answer(exercise, lambda *args, value=value: value)
+        assert verdict.status == "not yet", (count, type(value))
+        assert check_card(exercise, verdict).html()
+        assert check_card(exercise, verdict).text()
+    assert check_answer(exercise, raises_hostile_error).status == "not yet"
 
 
 def test_cards_escape_what_comes_from_answers() -> None:

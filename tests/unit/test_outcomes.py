@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import resource
+import signal
 import sys
 import time
 
@@ -129,3 +131,59 @@ def test_an_object_of_an_odd_type_is_named_and_equals_nothing() -> None:
     odd = snapshot(object())
     assert repr(odd) == "an object of type object"
     assert odd != snapshot(object())
+
+
+def test_an_answer_that_ends_just_at_the_limit_leaves_no_alarm_behind() -> None:
+    handler, limit = signal.getsignal(signal.SIGALRM), 0.002
+
+    def answer(stop_at: float) -> None:
+        while time.perf_counter() < stop_at:
+            pass
+
+    for i in range(1500):
+        call(answer, (time.perf_counter() + limit * (0.98 + 0.04 * (i % 10) / 10),), limit)
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+        assert signal.getsignal(signal.SIGALRM) is handler
+        assert sys.gettrace() is None
+
+
+def test_memory_that_an_answer_may_take_is_limited_and_given_back() -> None:
+    def answer() -> list[float]:
+        items: list[float] = []
+        while True:
+            items.extend([0.0] * 1_000_000)
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    outcome = call(answer, (), 20.0)
+    assert isinstance(outcome.error, MemoryError)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def test_output_without_end_is_cut_and_closing_it_does_no_harm() -> None:
+    def answer() -> None:
+        while True:
+            print("x" * 2000)
+
+    assert len(call(answer, (), 0.3).printed) == 2000
+    assert call(lambda: sys.stdout.close(), (), 1.0).error is None
+
+
+def test_iterators_are_read_out_up_to_a_limit() -> None:
+    assert call(lambda: (i for i in range(3)), (), 1.0).value == (0, 1, 2)
+    assert call(lambda: range(3), (), 1.0).value == (0, 1, 2)
+    assert len(call(lambda: range(10**12), (), 10.0).value) == 1_000_000
+
+
+class BadFloat(float):
+    def __float__(self) -> float:
+        raise RuntimeError
+
+
+class BadKey:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+def test_values_of_classes_of_the_answers_own_become_stand_ins() -> None:
+    assert "BadFloat" in repr(snapshot(BadFloat(1.0)))
+    assert "BadKey" in repr(snapshot({BadKey(): 1}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import itertools
 import os
 import random
 import signal
@@ -19,8 +20,11 @@ from typing import Any
 import numpy as np
 
 LARGEST_DEPTH = 6
+LARGEST_LENGTH = 1_000_000
 LARGEST_TEXT = 2_000
-
+MEMORY_MB = 500
+RING_AGAIN_S = 0.05
+PLAIN_TYPES = (type(None), bool, int, float, str, bytes)
 
 TraceFunction = Callable[[FrameType, str, Any], Any]
 
@@ -41,16 +45,19 @@ class Outcome:
 
 
 def call(function: Callable[..., Any], args: tuple[Any, ...], time_limit_s: float) -> Outcome:
-    """Call the function on copies of args and return what happened, whatever that is. Only a KeyboardInterrupt passes through."""
+    """Call the function on copies of args and return what happened, whatever that is. Only a KeyboardInterrupt passes through.
+
+    An answer has `time_limit_s` seconds and `MEMORY_MB` more memory than the process has. One thing cannot be stopped from
+    within a process: a single call into C that never ends, such as `sum(itertools.count())`.
+    """
     mine = copy.deepcopy(args)
-    printed = io.StringIO()
+    printed = _Printed()
     value: Any = None
     error: BaseException | None = None
     out_of_time = False
     with _restored_state(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
-            with time_limit(time_limit_s):
-                value = snapshot(function(*mine))
+            value = _limited(lambda: snapshot(function(*mine)), time_limit_s)
         except KeyboardInterrupt:
             raise
         except OutOfTimeError:
@@ -58,59 +65,111 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], time_limit_s: floa
         except BaseException as caught:  # SystemExit too: an answer must not end the kernel
             error = caught
     changed = tuple(i for i, (before, after) in enumerate(zip(args, mine, strict=True)) if not _same(before, after))
-    return Outcome(value, error, out_of_time, printed.getvalue()[:LARGEST_TEXT], changed)
+    return Outcome(value, error, out_of_time, printed.getvalue(), changed)
 
 
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise OutOfTimeError in the block when it takes longer. Works in the main thread, where Jupyter runs cells.
+class _Printed(io.StringIO):
+    """Keeps the first `LARGEST_TEXT` characters that an answer prints, however much that is, and cannot be closed by it."""
 
-    The alarm repeats, and each time it also makes the next line raise, so that an `except:` inside of an endless loop, which
-    swallows the first error, meets the second one in its own body.
+    def write(self, text: str) -> int:
+        super().write(text[: max(0, LARGEST_TEXT - self.tell())])
+        return len(text)
+
+    def close(self) -> None:
+        """Stay open: an answer that closes its output must not take the check's along."""
+
+
+class _Alarm:
+    """Raises OutOfTimeError in an answer, again and again until it is off.
+
+    Each ring also makes the next line of the answer raise, so that an `except:` inside of an endless loop, which swallows
+    the first error, meets the second one in its own body.
     """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
-        return
 
-    def stop_at_next_line(_frame: FrameType, event: str, _argument: object) -> TraceFunction:
-        if event == "line":
-            raise OutOfTimeError
-        return stop_at_next_line
+    def __init__(self) -> None:
+        self.on = True
 
-    def ring(_: int, frame: FrameType | None) -> None:
-        sys.settrace(stop_at_next_line)
-        if frame is not None:
-            frame.f_trace = stop_at_next_line
+    def ring(self, _: int, frame: FrameType | None) -> None:
+        if not self.on:
+            return
+        if frame is not None and frame.f_code.co_filename != __file__:
+            sys.settrace(self._stop_at_next_line)
+            frame.f_trace = self._stop_at_next_line
         raise OutOfTimeError
 
-    previous, tracer = signal.signal(signal.SIGALRM, ring), sys.gettrace()
+    def _stop_at_next_line(self, _frame: FrameType, event: str, _argument: object) -> TraceFunction:
+        if self.on and event == "line":
+            raise OutOfTimeError
+        return self._stop_at_next_line
+
+
+def _limited(run: Callable[[], Any], seconds: float) -> Any:
+    """Run with limits of time and memory. The time limit works in the main thread, where Jupyter runs cells.
+
+    Raises OutOfTimeError.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        return run()
+    alarm, tracer, memory = _Alarm(), sys.gettrace(), _limit_memory()
+    previous = signal.signal(signal.SIGALRM, alarm.ring)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
-        yield
-    finally:
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds, RING_AGAIN_S)
+            return run()
+        finally:
+            alarm.on = False
+    finally:  # if a ring came in the finally above, the next one is RING_AGAIN_S away: time enough to switch it off
+        alarm.on = False
         sys.settrace(tracer)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+        _unlimit_memory(memory)
+
+
+def _limit_memory() -> tuple[int, int] | None:
+    """Let this process grow by `MEMORY_MB` at most, and return the limits that held before. Linux only."""
+    if sys.platform != "linux":
+        return None
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm", encoding="ascii") as file:
+        size = int(file.read().split()[0]) * resource.getpagesize()
+    wanted = size + MEMORY_MB * 10**6
+    if before[0] == resource.RLIM_INFINITY or wanted < before[0]:
+        resource.setrlimit(resource.RLIMIT_AS, (wanted, before[1]))
+    return before
+
+
+def _unlimit_memory(before: tuple[int, int] | None) -> None:
+    if before is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def snapshot(value: Any, depth: int = 0) -> Any:
-    """Copy a returned value into plain data: arrays (tensors too), numbers, text, tuples, dicts. A generator is read out."""
+    """Copy a returned value into plain data: arrays (tensors too), numbers, text, tuples, dicts. Iterators are read out.
+
+    What is of another type, or of a class of the answer's own, becomes an opaque stand-in that equals nothing.
+    """
     if hasattr(value, "detach"):  # a torch tensor, recognized without importing torch
         value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray):
-        return value.copy()
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic):
+        return np.array(value)
+    if isinstance(value, np.generic) or type(value) in PLAIN_TYPES:
         return value
     if depth >= LARGEST_DEPTH:
         return _Opaque(value)
     if isinstance(value, dict):
-        return {key: snapshot(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, set | frozenset):
-        return frozenset(value)
-    if isinstance(value, list | tuple):
-        return tuple(snapshot(item, depth + 1) for item in value)
+        return {_key(key): snapshot(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | range | Iterator):
+        return tuple(snapshot(item, depth + 1) for item in itertools.islice(value, LARGEST_LENGTH))
     return _Opaque(value)
+
+
+def _key(key: Any) -> Any:
+    return key if type(key) in PLAIN_TYPES or isinstance(key, np.generic) else _Opaque(key)
 
 
 class _Opaque:
@@ -139,8 +198,10 @@ def _restored_state() -> Iterator[None]:
 
 def _same(before: Any, after: Any) -> bool:
     """Whether an argument is as it was."""
+    if type(before) is not type(after):
+        return False
     if isinstance(before, np.ndarray):
-        if not isinstance(after, np.ndarray) or before.shape != after.shape or before.dtype != after.dtype:
+        if before.shape != after.shape or before.dtype != after.dtype:
             return False
         return bool(np.array_equal(before, after, equal_nan=before.dtype.kind == "f"))
     if isinstance(before, list | tuple):
