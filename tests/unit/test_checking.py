@@ -167,9 +167,33 @@ def raises_hostile_error(*args):
     raise HostileError
 
 
-ODD = [Hostile(), [Hostile()], {"a": Hostile()}, {Hostile(): 1}, HostileFloat(1.0), np.array([object()]), "x" * 10**6, b"\xff",
-       np.array(["a"]), np.array([[1], [2, 3]], dtype=object), float("inf"), float("nan"), 10**400, 1j, np.array([1 + 2j]), {1: 2},
-       {1, 2}, print, (), [], [[[[[[[[[1]]]]]]]]], np.zeros((0, 3)), np.ma.masked_array([1.0], [True]), True, None]  # fmt: skip
+ODD = [
+    Hostile(),
+    [Hostile()],
+    {"a": Hostile()},
+    {Hostile(): 1},
+    HostileFloat(1.0),
+    np.array([object()]),
+    "x" * 10**6,
+    b"\xff",
+    np.array(["a"]),
+    np.array([[1], [2, 3]], dtype=object),
+    float("inf"),
+    float("nan"),
+    10**400,
+    1j,
+    np.array([1 + 2j]),
+    {1: 2},
+    {1, 2},
+    print,
+    (),
+    [],
+    [[[[[[[[[1]]]]]]]]],
+    np.zeros((0, 3)),
+    np.ma.masked_array([1.0], [True]),
+    True,
+    None,
+]
 
 
 @pytest.mark.parametrize("exercise_id", ["00.1", "01.1", "01.3", "01.4", "01.5", "01.7", "01.8"])
