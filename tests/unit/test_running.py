@@ -31,6 +31,7 @@ def test_the_solution_passes_all(root):
     assert report.checks == (Check("01.1", "passed", None), Check("01.2", "passed", None))
     assert report.all_passed
     assert report.faults == ()
+    assert str(report).splitlines()[1].split() == ["exercise", "status", "mistake"]
     assert "01.2" in str(report)
     # A kernel with IPython takes tens of megabytes, whatever the lab does.
     assert 20 < report.peak_mb < 1000

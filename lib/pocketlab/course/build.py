@@ -46,6 +46,18 @@ def learner_notebook(source: Path) -> NotebookNode:
     return _written_for(source, learner=True)
 
 
+def read_notebook(path: Path) -> NotebookNode:
+    """Return a notebook as it is on disk. Raises PocketlabError when it is not there or damaged."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except FileNotFoundError as error:
+        raise PocketlabError(
+            f"{path} is not there: its lab is not written yet, or `pocketlab update` brings it back."
+        ) from error
+    except Exception as error:  # nbformat raises what its parsers raise: ValueError, KeyError, AttributeError…
+        raise PocketlabError(f"{path} is damaged and was left as it is: {error!s:.80}") from error
+
+
 def exercise_cell_id(exercise: str) -> str:
     """Return the id of an exercise's cell, the same in both notebooks: "01.3" gives "exercise-01-3"."""
     return "exercise-" + re.sub(r"[^A-Za-z0-9]+", "-", exercise)
@@ -254,6 +266,14 @@ def _text(notebook: NotebookNode) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
+def build_and_tell(root: Path, *, check: bool, only: str | None) -> int:
+    """Build, print what was written or is stale, and return the exit status. Raises what `build_all` raises."""
+    changed = build_all(root, check=check, only=only)
+    for path in changed:
+        print(f"{path} is stale: run make build" if check else f"wrote {path}")
+    return 1 if check and changed else 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the build from the command line, in the course's root folder."""
     parser = argparse.ArgumentParser(prog="python -m pocketlab.course.build", description=__doc__.splitlines()[0])
@@ -261,13 +281,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail where a notebook is stale")
     options = parser.parse_args(arguments)
     try:
-        changed = build_all(Path.cwd(), check=options.check, only=options.only)
+        return build_and_tell(Path.cwd(), check=options.check, only=options.only)
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
-    for path in changed:
-        print(f"{path} is stale: run make build" if options.check else f"wrote {path}")
-    return 1 if options.check and changed else 0
 
 
 if __name__ == "__main__":

@@ -118,13 +118,10 @@ def _update(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from pocketlab.course.build import build_all
+    from pocketlab.course.build import build_and_tell
     from pocketlab.course.catalogue import course_root
 
-    changed = build_all(course_root(), check=options.check, only=options.only)
-    for path in changed:
-        print(f"{path} is stale: run make build" if options.check else f"wrote {path}")
-    return 1 if options.check and changed else 0
+    return build_and_tell(course_root(), check=options.check, only=options.only)
 
 
 if __name__ == "__main__":

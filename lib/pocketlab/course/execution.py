@@ -60,6 +60,11 @@ def execute(notebook: NotebookNode, root: Path) -> NotebookNode:
     return notebook
 
 
+def without_colors(text: str) -> str:
+    """Return the text without the codes that color it in a terminal."""
+    return _ANSI.sub("", text)
+
+
 def _environment(root: Path, home: str) -> dict[str, str]:
     """What every learner has, whoever builds: no downloaded data, plain text, figures drawn off screen."""
     kept = {name: value for name, value in os.environ.items() if name != "POCKETLAB_DATA"}
@@ -71,7 +76,7 @@ def _what_stopped(notebook: NotebookNode, error: Exception) -> str:
     if isinstance(error, CellExecutionError):
         for cell in notebook.cells:
             if any(output.output_type == "error" for output in cell.get("outputs", [])):
-                return f"cell {cell.id} raised {error.ename}: {_ANSI.sub('', error.evalue)}"
+                return f"cell {cell.id} raised {error.ename}: {without_colors(error.evalue)}"
     if isinstance(error, CellTimeoutError):
         return f"a cell ran for more than {CELL_TIMEOUT_S} s"
     return f"the kernel stopped: {error}"
@@ -88,11 +93,11 @@ def _check_faults(home: Path) -> list[str]:
 def _static(output: NotebookNode) -> NotebookNode | None:
     """Return the output without color codes and live widgets, or None where nothing else is left of it."""
     if "text" in output:
-        output.text = _ANSI.sub("", output.text)
+        output.text = without_colors(output.text)
     if "data" in output:
         output.data.pop(_WIDGET_TYPE, None)
         if "text/plain" in output.data:
-            output.data["text/plain"] = _ANSI.sub("", output.data["text/plain"])
+            output.data["text/plain"] = without_colors(output.data["text/plain"])
         if not output.data:
             return None
     return output

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from pocketlab.course.build import exercise_cell_id, learner_notebook
+from pocketlab.course.build import exercise_cell_id, learner_notebook, read_notebook
 from pocketlab.course.catalogue import course_root, find_lab
 from pocketlab.course.files import timestamp, unused, write_atomically
 from pocketlab.errors import PocketlabError
@@ -25,7 +25,7 @@ def reset_exercise(exercise_id: str) -> str:
     lab = find_lab(exercise_id.split(".")[0])
     path = lab.notebook(root)
     stubs = _stubs(lab.source(root), exercise_id)
-    notebook = _read(path)
+    notebook = read_notebook(path)
     position = _find(notebook, exercise_cell_id(exercise_id))
     stub = stubs.cells[_find(stubs, exercise_cell_id(exercise_id))]
     if position is None:
@@ -51,15 +51,6 @@ def _stubs(source: Path, exercise_id: str) -> NotebookNode:
     if _find(stubs, exercise_cell_id(exercise_id)) is None:
         raise PocketlabError(f"{source.stem} has no exercise {exercise_id!r}; exercises have ids such as 01.3.")
     return stubs
-
-
-def _read(path: Path) -> NotebookNode:
-    try:
-        return nbformat.read(path, as_version=4)
-    except FileNotFoundError as error:
-        raise PocketlabError(f"{path} is not there: `pocketlab update` brings it back.") from error
-    except Exception as error:  # nbformat raises what its parsers raise: ValueError, KeyError, AttributeError…
-        raise PocketlabError(f"{path} is damaged and was left as it is: {error!s:.80}") from error
 
 
 def _write(path: Path, text: str) -> None:

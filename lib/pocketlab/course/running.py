@@ -10,29 +10,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbclient
-import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from pocketlab.course.build import solution_notebook
+from pocketlab.course.build import read_notebook, solution_notebook
 from pocketlab.course.catalogue import LabEntry, course_root, find_lab
+from pocketlab.course.execution import CELL_TIMEOUT_S, without_colors
 from pocketlab.course.progress import ProgressStore
 from pocketlab.errors import PocketlabError
 from pocketlab.runtimes.memory import PeakMemory
 from pocketlab.ui.table import table
 
-CELL_TIMEOUT_S = 300
 _EXERCISE_CELL = re.compile(r"exercise-(.+)-(.+)")
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass(frozen=True)
 class Check:
-    """What the last check of an exercise said. `status` is "not reached" where none ran."""
+    """What the last check of an exercise said. `status` is "not reached" where none ran, `mistake` the mistake's name."""
 
     exercise: str
     status: str
-    hint: str | None
+    mistake: str | None
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,10 @@ class RunReport:
         return all(check.status == "passed" for check in self.checks)
 
     def __str__(self) -> str:
-        rows = [(check.exercise, check.status, check.hint) for check in self.checks]
-        lines = [repr(table(rows, ["exercise", "status", "hint"], caption=f"Lab {self.lab.number}: {self.lab.title}"))]
+        rows = [(check.exercise, check.status, check.mistake) for check in self.checks]
+        lines = [
+            repr(table(rows, ["exercise", "status", "mistake"], caption=f"Lab {self.lab.number}: {self.lab.title}"))
+        ]
         lines += ["", *self.faults] if self.faults else []
         return "\n".join([*lines, "", f"{self.seconds:.1f} s, {self.peak_mb:,.0f} MB at the peak"])
 
@@ -64,7 +64,7 @@ def run_lab(number: str, *, solution: bool = False) -> RunReport:
     takes more than 300 s or ends the kernel it cannot. Raises PocketlabError when there is no such notebook.
     """
     lab, root = find_lab(number), course_root()
-    notebook = _solution(lab, root) if solution else _learners(lab, root)
+    notebook = _solution(lab, root) if solution else read_notebook(lab.notebook(root))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         start = time.monotonic()
         faults, peak_mb = _execute(notebook, root, home)
@@ -80,18 +80,6 @@ def run_lab(number: str, *, solution: bool = False) -> RunReport:
         for each in sorted(found | records.keys())
     ]
     return RunReport(lab, tuple(checks), tuple(faults), seconds, peak_mb)
-
-
-def _learners(lab: LabEntry, root: Path) -> NotebookNode:
-    path = lab.notebook(root)
-    try:
-        return nbformat.read(path, as_version=4)
-    except FileNotFoundError as error:
-        raise PocketlabError(
-            f"Lab {lab.number} has no notebook {path}: it is not written yet, or was deleted."
-        ) from error
-    except Exception as error:  # nbformat raises what its parsers raise: ValueError, KeyError, AttributeError…
-        raise PocketlabError(f"{path} is damaged: {error!s:.80}") from error
 
 
 def _solution(lab: LabEntry, root: Path) -> NotebookNode:
@@ -128,7 +116,7 @@ def _execute(notebook: NotebookNode, root: Path, home: str) -> tuple[list[str], 
 def _errors(cell: NotebookNode) -> list[str]:
     """The last line of each error that a cell shows."""
     errors = [output for output in cell.get("outputs", []) if output.output_type == "error"]
-    texts = [_ANSI.sub("", f"{error.ename}: {error.evalue}").strip() for error in errors]
+    texts = [without_colors(f"{error.ename}: {error.evalue}").strip() for error in errors]
     return [text.splitlines()[-1] for text in texts]
 
 
