@@ -162,6 +162,55 @@ def test_only_the_learners_files_are_saved(here, tmp_path):
     assert {"format", "pocketlab", "python", "saved"} <= manifest.keys()
 
 
+NOT_ON_MACOS = {
+    "labs/A.ipynb", "labs/caf\u00e9.ipynb", "artifacts/01/Net", "artifacts/01/Net/a", "labs/not utf-8 \udcff.ipynb",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["labs/Lab 1: mine.ipynb"],
+        ["labs/A.ipynb", "labs/a.ipynb", "labs/a-2.ipynb"],
+        ["labs/a\\b.ipynb", "labs/a:b.ipynb", "labs/a_b.ipynb"],
+        ["labs/a\tb\n.ipynb"],
+        ["labs/caf\u00e9.ipynb", "labs/cafe\u0301.ipynb"],
+        ["labs/" + "x" * 249 + ".ipynb", "labs/" + "x" * 248 + "y.ipynb"],
+        ["labs/answers/01.3: old.py"],
+        ["artifacts/01/model: v2.tflite"],
+        ["artifacts/01/Net", "artifacts/01/net/weights"],
+        ["artifacts/01/Net/a", "artifacts/01/net/a", "artifacts/01/net/b"],
+        ["artifacts/01/" + "deep folder/" * 40 + "weights", "artifacts/01/" + "deep folder/" * 40 + "weighed"],
+        ["labs/not utf-8 \udcff.ipynb"],
+    ],
+)
+def test_whatever_the_files_are_called_the_zip_restores(here, there, tmp_path, names):
+    if sys.platform == "darwin" and names[0] in NOT_ON_MACOS:
+        pytest.skip("macOS cannot have such files")
+    for index, name in enumerate(names):
+        here.write(name, f"work {index}")
+    saved = save_work(tmp_path / "work.zip")
+    there.enter()
+    assert len(restore_work(saved).restored) == 4 + len({backup._unit(name) for name in names})
+    restored = there.content().values()
+    assert all(f"work {index}".encode() in restored for index in range(len(names)))
+
+
+def test_a_zip_that_does_not_read_back_is_not_left_as_one(here, tmp_path, monkeypatch):
+    """As when the disk keeps something else than what was written to it."""
+    write = backup._write_zip
+
+    def damage(file, members):
+        write(file, members)
+        file.seek(60)
+        file.write(b"\xff\xff")
+
+    monkeypatch.setattr(backup, "_write_zip", damage)
+    with pytest.raises(PocketlabError, match="does not read back"):
+        save_work(tmp_path / "work.zip")
+    assert not list(tmp_path.glob("work*"))
+
+
 def test_the_default_name_is_dated_and_never_overwrites(here, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(backup, "timestamp", lambda: "20260101-120000")

@@ -25,6 +25,7 @@ FORMAT_VERSION = 1
 LIMIT_BYTES = 2_000_000_000
 LIMIT_RATIO = 200  # unpacked bytes for each byte of the zip
 LIMIT_MEMBERS = 20_000
+LIMIT_NAME = 400  # characters
 MANIFEST = "manifest.json"
 PROGRESS = "progress.json"
 CHUNK = 1 << 20
@@ -32,7 +33,8 @@ CHUNK = 1 << 20
 _OF_WORK = re.compile(
     r"progress\.json|labs/[^/.][^/]*\.ipynb|labs/answers/[^/.][^/]*\.py|artifacts/[^/.][^/]*/[^/.][^/]*(/[^/]+)*"
 )
-_UNSAFE = re.compile(r"[\\:\x00-\x1f\x7f]|(^|/)\.{0,2}(/|$)")
+UNSAFE_CHARACTERS = r"[\\:\x00-\x1f\x7f\ud800-\udfff]"
+_UNSAFE = re.compile(UNSAFE_CHARACTERS + r"|(^|/)\.{0,2}(/|$)")
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -52,16 +54,25 @@ class Archive:
 
         Raises ArchiveError for a member that is damaged or another than the manifest says; OSError of the disk.
         """
-        for name, expected in self.hashes.items():
+        for name in self.hashes:
             path = destination(name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            hashed = hashlib.sha256()
             with path.open("xb") as output:
-                for chunk in _chunks(self.file, name):
-                    hashed.update(chunk)
-                    output.write(chunk)
-            if hashed.hexdigest() != expected:
-                raise ArchiveError(f"{name} in the zip is not what its manifest says: the zip was changed or damaged.")
+                output.writelines(self._checked(name))
+
+    def verify(self) -> None:
+        """Read every member and check its hash. Raises ArchiveError as `unpack` does."""
+        for name in self.hashes:
+            for _ in self._checked(name):
+                pass
+
+    def _checked(self, name: str) -> Iterator[bytes]:
+        hashed = hashlib.sha256()
+        for chunk in _chunks(self.file, name):
+            hashed.update(chunk)
+            yield chunk
+        if hashed.hexdigest() != self.hashes[name]:
+            raise ArchiveError(f"{name} in the zip is not what its manifest says: the zip was changed or damaged.")
 
 
 @contextmanager
@@ -107,7 +118,7 @@ def _check_names(infos: dict[str, zipfile.ZipInfo]) -> None:
     for name, info in infos.items():
         if name == MANIFEST:
             continue
-        if _UNSAFE.search(name) or len(name) > 400:
+        if _UNSAFE.search(name) or len(name) > LIMIT_NAME:
             raise ArchiveError(
                 f"The zip holds {name[:100]!r}, a path that could lead out of the course: it is refused."
             )

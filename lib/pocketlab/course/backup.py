@@ -7,8 +7,10 @@ import hashlib
 import json
 import os
 import platform
+import re
 import secrets
 import shutil
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +27,10 @@ from pocketlab.course.archive import (
     FORMAT_VERSION,
     LIMIT_BYTES,
     LIMIT_MEMBERS,
+    LIMIT_NAME,
     MANIFEST,
     PROGRESS,
+    UNSAFE_CHARACTERS,
     ArchiveError,
     open_archive,
 )
@@ -37,6 +41,7 @@ from pocketlab.course.records import NewerFormatError, Progress, parse
 from pocketlab.errors import PocketlabError
 
 _STAGING = ".restoring-"
+_LONGEST_PART_BYTES = 150  # of a name in the zip, so that a number or a date added to it fits on every disk
 
 
 @dataclass(frozen=True)
@@ -62,11 +67,11 @@ def save_work(path: Path | None = None) -> Path:
     """Write progress, notebooks, old answers and artifacts into one zip, and return its path.
 
     Without `path` the zip gets a dated name in the working folder. Its members are not compressed, so that it never
-    exceeds the ratio that `restore_work` allows. Raises PocketlabError when the work exceeds the other limits, or the
-    disk refuses.
+    exceeds the ratio that `restore_work` allows. A file whose name would be refused there has a similar one in the zip.
+    Raises PocketlabError when the work exceeds the other limits, the disk refuses, or the zip does not read back whole.
     """
     path = path or unused(Path.cwd() / f"pocketlab-work-{timestamp()}.zip")
-    members = _members(course_root(), home())
+    members = _under_safe_names(_members(course_root(), home()))
     size = sum(file.stat().st_size for file in members.values())
     if size > LIMIT_BYTES or len(members) >= LIMIT_MEMBERS:
         raise PocketlabError(
@@ -79,7 +84,11 @@ def save_work(path: Path | None = None) -> Path:
             _write_zip(file, members)
             file.flush()
             os.fsync(file.fileno())
+        with open_archive(temporary) as archive:
+            archive.verify()
         os.replace(temporary, path)
+    except ArchiveError as error:
+        raise PocketlabError(f"Your work is not saved, because the zip does not read back: {error}") from error
     except OSError as error:
         raise PocketlabError(f"Your work cannot be saved as {path}: {error.strerror}. Try another folder.") from error
     finally:
@@ -97,6 +106,46 @@ def _members(root: Path, home: Path) -> dict[str, Path]:
         files = [unit] if unit.is_file() else sorted(unit.rglob("*"))
         members |= {file.relative_to(home).as_posix(): file for file in files}
     return {name: path for name, path in members.items() if path.is_file() and not path.is_symlink()}
+
+
+def _under_safe_names(members: dict[str, Path]) -> dict[str, Path]:
+    """The same files under names that `archive` takes and that are distinct on every system.
+
+    Each folder's name is replaced once, so that what lies in one folder stays together.
+    """
+    safe = {"": ""}
+    taken: set[str] = set()
+    for name in members:
+        parts = name.split("/")
+        for depth, part in enumerate(parts, start=1):
+            if (here := "/".join(parts[:depth])) not in safe:
+                safe[here] = _free_name(safe["/".join(parts[: depth - 1])], part, taken)
+                taken.add(_folded(safe[here]))
+    named = {}
+    for name, path in members.items():
+        short = safe[name]
+        if len(short) > LIMIT_NAME:  # deep inside an artifact, whose first three parts are short by now
+            short = f"{_unit(short)}/{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()}"
+        named[short] = path
+    return named
+
+
+def _free_name(folder: str, part: str, taken: set[str]) -> str:
+    """A name in `folder` like `part`: without unsafe characters, not too long, and unlike those taken."""
+    stem, suffix = os.path.splitext(re.sub(UNSAFE_CHARACTERS, "_", part))
+    if len((stem + suffix).encode()) > _LONGEST_PART_BYTES:
+        suffix = suffix if len(suffix) < 20 else ""
+        stem = stem.encode()[: _LONGEST_PART_BYTES - len(suffix.encode())].decode(errors="ignore")
+    prefix = f"{folder}/" if folder else ""
+    name, number = f"{prefix}{stem}{suffix}", 2
+    while _folded(name) in taken:
+        name, number = f"{prefix}{stem}-{number}{suffix}", number + 1
+    return name
+
+
+def _folded(name: str) -> str:
+    """What names that are one file on macOS have in common."""
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def _write_zip(file: IO[bytes], members: dict[str, Path]) -> None:
