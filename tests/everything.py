@@ -16,8 +16,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from xml.etree import ElementTree
 
+from notebooks.run import REPORT, kill_tree
+
 ROOT = Path(__file__).parents[1]
-NOTEBOOK_REPORT = ROOT / "tests/notebooks/report.json"
+STAGE_LIMIT_S = 20 * 60
 UNIT_TESTS = ["tests/unit", "tests/exercises", "tests/notebooks", "-n", "2", "--dist", "worksteal"]
 
 
@@ -33,9 +35,18 @@ class Stage:
 
 
 def run(command: list[str]) -> bool:
-    """Run a command from the root folder with its output shown, and say whether it succeeded."""
+    """Run a command from the root folder with its output shown, and say whether it succeeded.
+
+    One that takes longer than STAGE_LIMIT_S is killed with all that it started, and has not succeeded.
+    """
     print(f"\n$ {' '.join(command)}", flush=True)
-    return subprocess.run(command, cwd=ROOT).returncode == 0
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        return process.wait(STAGE_LIMIT_S) == 0
+    except subprocess.TimeoutExpired:
+        kill_tree(process)
+        print(f"It was stopped: it took more than {STAGE_LIMIT_S} s.", flush=True)
+        return False
 
 
 def check_stage() -> Stage:
@@ -71,9 +82,9 @@ def read_report(name: str, report: Path) -> Stage:
 
 def notebook_stage() -> Stage:
     """Run every notebook, each of which counts as one test, and read the report."""
-    NOTEBOOK_REPORT.unlink(missing_ok=True)
+    REPORT.unlink(missing_ok=True)
     good = run([sys.executable, "tests/notebooks/run.py"])
-    results = json.loads(NOTEBOOK_REPORT.read_text()) if NOTEBOOK_REPORT.exists() else []
+    results = json.loads(REPORT.read_text()) if REPORT.exists() else []
     failed = sum(bool(result["faults"]) for result in results)
     skipped = {cell: "the cell is tagged nbval-skip" for result in results for cell in result["skipped"]}
     return Stage("notebooks", len(results) - failed, failed or int(not good), skipped=skipped)

@@ -3,7 +3,8 @@
     python tests/notebooks/run.py [notebook …]
 
 nbval runs the cells, two notebooks at a time, each with a course home of its own. A notebook fails when a cell raises, when
-the output of a cell tagged `nbval-check-output` differs, or when its process tree takes more than `PEAK_LIMIT_MB`.
+the output of a cell tagged `nbval-check-output` differs, when its process tree takes more than `PEAK_LIMIT_MB`, or when it
+runs for more than `LIMIT_S`, after which it is killed.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
+
+import psutil
 
 from pocketlab.runtimes.memory import PeakMemory
 
@@ -26,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 REPORT = Path(__file__).with_name("report.json")
 PEAK_LIMIT_MB = 1500.0
 CELL_TIMEOUT_S = 120
+LIMIT_S = 600
 WORKERS = 2
 NBVAL = ["-p", "nbval.plugin", "--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT_S}"]
 QUIET = ["-p", "no:cacheprovider", "-q", "--color=no", "--tb=short"]
@@ -71,9 +77,13 @@ def run_notebook(path: Path) -> Result:
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         with PeakMemory(process.pid) as memory:
-            printed, _ = process.communicate()
+            try:
+                printed, _ = process.communicate(timeout=LIMIT_S)
+                faults = [] if process.returncode == 0 else [printed.strip()]
+            except subprocess.TimeoutExpired:
+                kill_tree(process)
+                faults = [f"it ran for more than {LIMIT_S} s and was stopped"]
         seconds = time.perf_counter() - begin
-        faults = [] if process.returncode == 0 else [printed.strip()]
         if memory.peak_mb > PEAK_LIMIT_MB:
             faults.append(f"its peak memory of {memory.peak_mb:.0f} MB is over {PEAK_LIMIT_MB:.0f} MB")
         tests = list(ElementTree.parse(cells).iter("testcase")) if cells.exists() else []
@@ -81,6 +91,15 @@ def run_notebook(path: Path) -> Result:
         f"{path.parent.name}/{path.name}::{test.get('name')}" for test in tests if test.find("skipped") is not None
     ]
     return Result(f"{path.parent.name}/{path.name}", seconds, memory.peak_mb, len(tests), skipped, faults)
+
+
+def kill_tree(process: subprocess.Popen[Any]) -> None:
+    """Kill a process and all its descendants: a kernel has a session of its own, which no signal to a group reaches."""
+    tree = [*psutil.Process(process.pid).children(recursive=True), process]
+    for each in tree:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait()
 
 
 def table(results: list[Result]) -> str:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
+from notebooks import run
 from notebooks.run import PEAK_LIMIT_MB, main, offline, run_notebook, table
 
 
@@ -45,6 +47,15 @@ def test_an_output_that_is_not_marked_is_not_compared(tmp_path):
     path = write(tmp_path / "free.ipynb", "print(42)", "41\n")
     path.write_text(path.read_text().replace("nbval-check-output", "free"))
     assert run_notebook(path).faults == []
+
+
+def test_a_notebook_that_takes_too_long_is_killed_with_its_kernel_and_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "LIMIT_S", 15)
+    told = tmp_path / "kernel"
+    code = f"import os, pathlib, time; pathlib.Path({str(told)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    result = run_notebook(write(tmp_path / "slow.ipynb", code))
+    assert result.faults == ["it ran for more than 15 s and was stopped"]
+    assert not psutil.pid_exists(int(told.read_text()))
 
 
 def test_a_notebook_reaches_no_network_but_its_own_machine(tmp_path):

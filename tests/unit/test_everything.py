@@ -4,8 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
+import everything
 from everything import Stage, not_allowed, read_report, summarize
 
 TESTS = """
@@ -49,3 +51,13 @@ def test_a_skip_that_nobody_named_is_listed_and_fails_in_ci(capsys, in_ci, statu
 def test_one_failure_fails_the_run(capsys):
     assert summarize([Stage("check", failed=1), Stage("unit", passed=9)], in_ci=False) == 1
     assert capsys.readouterr().out.endswith("9 passed, 1 failed\n")
+
+
+def test_a_stage_that_hangs_is_stopped_with_what_it_started(monkeypatch, capfd, tmp_path):
+    monkeypatch.setattr(everything, "STAGE_LIMIT_S", 3)
+    told = tmp_path / "child"
+    assert not everything.run(["sh", "-c", f"sleep 600 & echo $! > {told}; wait"])
+    assert "It was stopped: it took more than 3 s." in capfd.readouterr().out
+    child = int(told.read_text())
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    assert everything.run(["true"])
