@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from exercises import learners_lab01, learners_lab01_b
+from exercises.finding import find_exercise
 from pocketlab.course.checking import check_answer
-from pocketlab.course.lab import find_exercise
 
 NAMES = json.loads((Path(__file__).parent / "names.json").read_text(encoding="utf-8"))
 ANSWERS = [

@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 
+from exercises.finding import find_exercise
 from pocketlab.course.cards import answer_card, check_card, question_card
 from pocketlab.course.checking import check_answer, value_text
 from pocketlab.course.exercise import Case, Exercise, Misconception, Option, Question, Tolerance
-from pocketlab.course.lab import find_exercise
 
 
 def reference(x: np.ndarray, power: int) -> np.ndarray:

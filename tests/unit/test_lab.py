@@ -64,7 +64,7 @@ def test_a_prediction_is_kept_and_revealed_beside_the_truth(home: Path, shown: l
     view = shown[-1]
     assert isinstance(view, QuestionView)
     view.answer(3)
-    assert recorded(home)["predictions"]["00.P1"]["choice"] == 3
+    assert recorded(home)["predictions"]["00.P1"]["choice"] == "About 28 GB"
     lab.reveal("00.P1")
     assert "D (yours)" in str(shown[-1])
     assert "B (right)" in str(shown[-1])
@@ -76,7 +76,11 @@ def test_the_quiz_explains_the_chosen_option(home: Path, shown: list[object]) ->
     view = shown[-1]
     assert isinstance(view, QuestionView)
     view.answer(1)
-    assert recorded(home)["quizzes"]["00.Q1"] == {"choice": 1, "correct": True, "attempts": 1}
+    assert recorded(home)["quizzes"]["00.Q1"] == {
+        "choice": "It goes on with the library's function in place of yours.",
+        "correct": True,
+        "attempts": 1,
+    }
     bundle = view._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert "What happens to the rest of the lab?" in bundle["text/html"]
@@ -90,6 +94,15 @@ def test_an_artifact_in_the_background_is_that_of_the_foreground(home: Path, sho
     waited = lab.artifact_in_background("note.txt", build, text="kept").result()
     assert waited.read_text() == "kept"
     assert lab.artifact("note.txt", build, text="kept") == waited
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(home: Path, shown: list[object]) -> None:
+    lab = Lab("00")
+    assert lab.folder == home / "artifacts" / "00"
+    lab.folder.rmdir()
+    (home / "artifacts" / "00").touch()
+    with pytest.raises(PocketlabError, match="POCKETLAB_HOME"):
+        _ = lab.folder
 
 
 @pytest.mark.parametrize(

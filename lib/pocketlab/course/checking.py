@@ -55,7 +55,7 @@ class _Trial:
 
 def check_answer(exercise: Exercise, answer: Any) -> Verdict:
     """Run the answer on every case and say how it did. Never raises because of an answer, and never hangs."""
-    total = len(_expected(exercise))
+    total = len(expected_outcomes(exercise))
     if not callable(answer):
         text = f"lab.check wants the function itself, without parentheses; this is a {type(answer).__name__}."
         return Verdict("not yet", 0, total, hint=text, mistake="not a function")
@@ -84,34 +84,26 @@ def check_answer(exercise: Exercise, answer: Any) -> Verdict:
     )
 
 
-def misconception_outcomes(exercise: Exercise) -> dict[str, tuple[Outcome, ...]]:
-    """What each known mistake does on every case."""
-    return _misconceptions(exercise)
-
-
-def expected_outcomes(exercise: Exercise) -> tuple[tuple[Case, Outcome], ...]:
-    """Every case with what the reference does on it."""
-    return _expected(exercise)
-
-
 @lru_cache(maxsize=64)
-def _expected(exercise: Exercise) -> tuple[tuple[Case, Outcome], ...]:
+def expected_outcomes(exercise: Exercise) -> tuple[tuple[Case, Outcome], ...]:
+    """Return every case with what the reference does on it."""
     seed = int.from_bytes(exercise.id.encode(), "big") % 2**32
     cases = exercise.cases(np.random.default_rng(seed))
     return tuple((case, call(exercise.reference, case.args, 30.0)) for case in cases)
 
 
 @lru_cache(maxsize=64)
-def _misconceptions(exercise: Exercise) -> dict[str, tuple[Outcome, ...]]:
+def misconception_outcomes(exercise: Exercise) -> dict[str, tuple[Outcome, ...]]:
+    """Return what each known mistake does on every case, by its name."""
     return {
-        known.name: tuple(call(known.wrong, case.args, exercise.time_limit_s) for case, _ in _expected(exercise))
+        known.name: tuple(call(known.wrong, case.args, exercise.time_limit_s) for case, _ in expected_outcomes(exercise))
         for known in exercise.misconceptions
     }
 
 
 def _run(exercise: Exercise, answer: Callable[..., Any]) -> list[_Trial]:
     trials = []
-    for case, expected in _expected(exercise):
+    for case, expected in expected_outcomes(exercise):
         got = call(answer, case.args, exercise.time_limit_s)
         trials.append(_Trial(case, expected, got, _trial_difference(exercise, expected, got)))
         if got.out_of_time:  # the others would cost the same again
@@ -164,7 +156,7 @@ def _closest_misconception(exercise: Exercise, trials: list[_Trial]) -> str | No
     one kind of input on its own.
     """
     best, name = (0, 0), None
-    for candidate, outcomes in _misconceptions(exercise).items():
+    for candidate, outcomes in misconception_outcomes(exercise).items():
         pairs = list(zip(trials, outcomes, strict=False))  # fewer trials than cases where one ran out of time
         wrong = [_trial_difference(exercise, trial.expected, outcome) is not None for trial, outcome in pairs]
         alike = [_alike(exercise, trial.got, outcome) for trial, outcome in pairs]
@@ -190,7 +182,7 @@ def _alike(exercise: Exercise, first: Outcome, second: Outcome) -> bool:
 
 
 def _unfit_parameters(exercise: Exercise, answer: Callable[..., Any]) -> str | None:
-    case = _expected(exercise)[0][0]
+    case = expected_outcomes(exercise)[0][0]
     try:
         inspect.signature(answer).bind(*case.args)
     except TypeError:

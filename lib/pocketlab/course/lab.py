@@ -13,7 +13,7 @@ from pocketlab.course.artifacts import ArtifactStore
 from pocketlab.course.cards import Card, answer_card, check_card
 from pocketlab.course.checking import check_answer
 from pocketlab.course.doctor import machine_summary
-from pocketlab.course.exercise import Exercise, LabContent, Question
+from pocketlab.course.exercise import LabContent, Question
 from pocketlab.course.progress import ProgressStore
 from pocketlab.course.questions import QuestionView
 from pocketlab.errors import PocketlabError
@@ -49,7 +49,7 @@ class Lab:
         question = self._find(self.content.predictions, question_id, "prediction")
 
         def commit(choice: int) -> Card:
-            self.progress.record_prediction(question_id, choice)
+            self.progress.record_prediction(question_id, question.options[choice].text)
             self._notice()
             letter = chr(ord("A") + choice)
             return Card("note", f"Prediction {question_id}", "Noted", [f"You predict {letter}. Now find out."])
@@ -60,8 +60,9 @@ class Lab:
         """Show the prediction beside what is right and why."""
         question = self._find(self.content.predictions, question_id, "prediction")
         record = self.progress.read().lab(self.number).predictions.get(question_id)
-        chosen = record.choice if record and isinstance(record.choice, int) else None
-        _show(answer_card(question, chosen if chosen in range(len(question.options)) else None, "Prediction"))
+        texts = [option.text for option in question.options]  # an update of the course may order them anew
+        chosen = texts.index(record.choice) if record and record.choice in texts else None
+        _show(answer_card(question, chosen, "Prediction"))
 
     def quiz(self) -> None:
         """Ask the questions at the end of the lab, each option with its own explanation."""
@@ -80,14 +81,16 @@ class Lab:
 
     @property
     def folder(self) -> Path:
-        """The folder of this lab's artifacts, made if need be. "Save my work" takes it along."""
-        folder = self.progress.home / "artifacts" / self.number
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        """The folder of this lab's artifacts, made if need be. "Save my work" takes it along.
+
+        Raises PocketlabError when it cannot be made.
+        """
+        return ArtifactStore(self.progress.home, self.number).make_folder()
 
     def _quiz_answer(self, question: Question) -> Callable[[int], Card]:
         def answer(choice: int) -> Card:
-            self.progress.record_quiz(question.id, choice, question.options[choice].correct)
+            option = question.options[choice]
+            self.progress.record_quiz(question.id, option.text, option.correct)
             self._notice()
             return answer_card(question, choice, "Quiz")
 
@@ -116,15 +119,6 @@ def load_content(number: str) -> LabContent:
         raise PocketlabError(f'There is no lab {number!r}. Labs have numbers such as "01".') from error
     content: LabContent = module.CONTENT
     return content
-
-
-def find_exercise(exercise_id: str) -> Exercise:
-    """Return an exercise by its id, such as "01.3". Raises PocketlabError when there is none."""
-    content = load_content(exercise_id.split(".")[0])
-    for exercise in content.exercises:
-        if exercise.id == exercise_id:
-            return exercise
-    raise PocketlabError(f"There is no exercise {exercise_id!r}.")
 
 
 def _show(item: object) -> None:

@@ -1,4 +1,7 @@
-"""The small networks that labs convert, compress and run. Nothing here is downloaded; each trains in seconds."""
+"""The small networks that labs convert, compress and run. Nothing here is downloaded; each trains in seconds.
+
+This module is PyTorch throughout, so it imports it at the top; import it where a network is needed, and not before.
+"""
 
 from __future__ import annotations
 
