@@ -1,10 +1,13 @@
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import artifact_builder
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from pocketlab.course.artifacts import ArtifactStore
 from pocketlab.errors import PocketlabError
@@ -149,6 +152,30 @@ def test_a_home_that_cannot_be_written(tmp_path):
         ArtifactStore(tmp_path / "file", "01").get("weights", write_weights)
 
 
+def build_on_a_full_disk(path):
+    path.mkdir()
+    (path / "half").write_text("half")
+    with open("/dev/full", "wb") as full:
+        full.write(b"weights")
+
+
+def read_what_is_missing(path):
+    Path("no such file").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no /dev/full")
+def test_a_full_disk_is_one_sentence_and_nothing_half_built_is_kept(store):
+    with pytest.raises(PocketlabError, match=r"No space left on device.*free space") as caught:
+        store.get("model.mlpackage", build_on_a_full_disk)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in store.folder.iterdir()] == [".model.mlpackage.lock"]
+
+
+def test_what_a_builder_itself_cannot_read_is_not_taken_for_the_disk(store):
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        store.get("text", read_what_is_missing)
+
+
 def test_a_killed_build_is_not_taken_for_a_finished_one(tmp_path):
     marks = tmp_path / "marks"
     marks.mkdir()
@@ -169,8 +196,23 @@ def test_two_kernels_build_once(tmp_path):
     marks = tmp_path / "marks"
     marks.mkdir()
     askers = [_ask(tmp_path / "home", marks, 0.5) for _ in range(2)]
-    assert [asker.communicate()[0] for asker in askers] == ["half and half\n"] * 2
+    assert [asker.communicate()[0].splitlines()[-1] for asker in askers] == ["half and half"] * 2
     assert len(list(marks.iterdir())) == 1
+
+
+def test_a_kernel_that_waits_for_another_says_so_once(store, capfd):
+    store.make_folder()
+    with FileLock(store.folder / ".weights.lock"):
+        waiting = threading.Thread(target=store.get, args=("weights", write_weights))
+        waiting.start()
+        told = ""
+        while not told:
+            assert waiting.is_alive()
+            time.sleep(0.01)
+            told = capfd.readouterr().out
+    waiting.join()
+    assert told + capfd.readouterr().out == "Another notebook is building weights; waiting for it.\n"
+    assert len(calls) == 1
 
 
 def _ask(home, marks, seconds):

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import inspect
 import os
 import re
 import shutil
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from pocketlab.course.files import sync_folder
 from pocketlab.errors import PocketlabError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _BUILDING = ".building"
+_PATIENCE_S = 2.0  # for another kernel's build, before it is worth a sentence
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota, and a file larger than the system allows
 
 
 class ArtifactStore:
@@ -34,7 +38,8 @@ class ArtifactStore:
         in a function that `build` calls is not seen. Of two kernels that ask at once, one builds and the other waits.
 
         Raises PocketlabError for a `build` without source or with variables of an outer function, an argument that has
-        no stable bytes, or a folder that cannot be written; what `build` raises comes through, and nothing is kept then.
+        no stable bytes, a folder that cannot be written or a disk that is full; what else `build` raises comes through.
+        Nothing half built is kept.
         """
         if not _NAME.fullmatch(name):
             raise PocketlabError(f"{name!r} cannot name an artifact: use letters, digits, '_', '-' and '.'.")
@@ -43,28 +48,50 @@ class ArtifactStore:
         path = self.folder / f"{stem}-{key}{suffix}"
         if path.exists():
             return path
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / f".{name}.lock")
-            lock.acquire()
-        except OSError as error:
-            raise PocketlabError(
-                f"Artifacts cannot be written to {self.folder} ({error.strerror}): set POCKETLAB_HOME to a folder that can."
-            ) from error
-        try:
+        self.make_folder()
+        with self._lock(name):
             if not path.exists():
                 self._build(name, path, build, arguments)
                 self._remove_old_versions(stem, suffix, path)
+        return path
+
+    def make_folder(self) -> Path:
+        """Make the folder if need be and return it. Raises PocketlabError when that cannot be."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return self.folder
+
+    @contextlib.contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        """Hold the lock of an artifact; say so where somebody else holds it for long."""
+        lock = FileLock(self.folder / f".{name}.lock")
+        try:
+            try:
+                lock.acquire(timeout=_PATIENCE_S)
+            except Timeout:
+                print(f"Another notebook is building {name}; waiting for it.", flush=True)
+                lock.acquire()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            yield
         finally:
             lock.release()
-        return path
+
+    def _unwritable(self, error: OSError) -> PocketlabError:
+        return PocketlabError(
+            f"Artifacts cannot be written to {self.folder} ({error.strerror}): free space there, or set POCKETLAB_HOME to "
+            "another folder."
+        )
 
     def _build(self, name: str, path: Path, build: Callable[..., Any], arguments: dict[str, Any]) -> None:
         """Build beside and rename: what has its final name is complete. Removes what a killed build left."""
         workplace = self.folder / f"{_BUILDING}-{name}"
         shutil.rmtree(workplace, ignore_errors=True)
-        workplace.mkdir()
         try:
+            workplace.mkdir()
             built = workplace / name
             build(built, **arguments)
             if not built.exists():
@@ -72,6 +99,10 @@ class ArtifactStore:
             _sync(built)
             os.replace(built, path)
             sync_folder(self.folder)
+        except OSError as error:
+            if error.errno in _NO_SPACE:
+                raise self._unwritable(error) from error
+            raise
         finally:
             shutil.rmtree(workplace, ignore_errors=True)
 
