@@ -405,6 +405,20 @@ def test_damaged_progress_in_the_zip_is_told_and_the_rest_restored(there, saved)
     assert "damaged" in report.notices[0]
 
 
+def test_progress_that_cannot_be_written_is_not_called_merged(there, saved):
+    there.enter()
+    newer = '{"version": 99, "labs": {}}'
+    there.write("progress.json", newer)
+    report = restore_work(saved)
+    assert len(report.restored) == 4
+    assert "is merged" not in str(report)
+    assert str(report).index("newer Pocketlab") < str(report).index("is not merged: restore the zip again")
+    assert (there.home / "progress.json").read_text() == newer
+    (there.home / "progress.json").unlink()
+    assert "Your progress is merged." in str(restore_work(saved))
+    assert ProgressStore().lab_summary("01")[0] == 1
+
+
 def test_a_disk_that_fails_in_the_last_step_undoes_the_others(there, saved):
     there.enter()
     there.write("artifacts/01", "a file where a folder must be")

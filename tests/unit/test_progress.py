@@ -109,6 +109,16 @@ def test_what_the_file_cannot_hold_is_refused_before_it_is_recorded(store, call)
     assert store.lab_summary("01")[0] == 1
 
 
+def test_merge_says_whether_it_is_written(store, tmp_path):
+    other = ProgressStore(tmp_path / "other")
+    other.record_attempt("01.1", "passed")
+    store.path.mkdir(parents=True)  # a file cannot be written over a folder
+    assert not store.merge(other.read())
+    store.path.rmdir()
+    assert store.merge(Progress())
+    assert ProgressStore(store.home).lab_summary("01") == (1, 1, 0.0)
+
+
 @pytest.mark.parametrize("content", [b"", b"\x00\xff" * 40, b"[1, 2]", b'"text"', b"[" * 100_000, b'{"labs": {}}'])
 def test_a_file_that_is_no_progress_is_set_aside(store, content):
     store.home.mkdir()

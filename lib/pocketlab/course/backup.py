@@ -41,6 +41,7 @@ from pocketlab.course.records import NewerFormatError, Progress, parse
 from pocketlab.errors import PocketlabError
 
 _STAGING = ".restoring-"
+_NOT_MERGED = "So the progress in the zip is not merged: restore the zip again when that is put right, and it will be."
 _LONGEST_PART_BYTES = 150  # of a name in the zip, so that a number or a date added to it fits on every disk
 
 
@@ -51,13 +52,16 @@ class Report:
     restored: tuple[Path, ...]
     unchanged: tuple[Path, ...]
     kept_beside: tuple[Path, ...]
+    progress_merged: bool
     notices: tuple[str, ...]
 
     def __str__(self) -> str:
         lines = [f"Restored {len(self.restored)} notebooks and artifacts; {len(self.unchanged)} were here already."]
         lines += [f"The one that was here is kept as {path}." for path in self.kept_beside]
-        lines += ["Your progress is merged. Reload the notebooks that are open: File > Reload Notebook from Disk."]
-        return "\n".join([*lines, *self.notices])
+        lines += ["Your progress is merged."] if self.progress_merged else []
+        lines += ["Reload the notebooks that are open: File > Reload Notebook from Disk.", *self.notices]
+        lines += [] if self.progress_merged else [_NOT_MERGED]
+        return "\n".join(lines)
 
 
 # Saving
@@ -196,8 +200,8 @@ def restore_work(source: Path | bytes) -> Report:
             restored, unchanged, kept = _apply([(units[unit], targets[unit]) for unit in units])
     except OSError as error:
         raise PocketlabError(f"Nothing was restored, because of the disk: {error.strerror or error}.") from error
-    store.merge(progress)
-    return Report(restored, unchanged, kept, (*notices, *store.take_notices()))
+    merged = store.merge(progress)
+    return Report(restored, unchanged, kept, merged, (*notices, *store.take_notices()))
 
 
 @contextmanager

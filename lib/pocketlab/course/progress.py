@@ -97,9 +97,13 @@ class ProgressStore:
 
         self._change(change)
 
-    def merge(self, other: Progress) -> None:
-        """Take in progress from elsewhere; of each record the better stays (passed wins, the larger counts win)."""
+    def merge(self, other: Progress) -> bool:
+        """Take in progress from elsewhere; of each record the better stays (passed wins, the larger counts win).
+
+        Returns whether it is written; if not, it waits in memory and there is a notice.
+        """
         self._change(lambda progress: merge(progress, other))
+        return not self._waiting
 
     def read(self) -> Progress:
         """The progress as it stands, with what still waits to be written."""
