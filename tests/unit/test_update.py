@@ -7,6 +7,7 @@ import nbformat
 import pytest
 import small_course
 
+from pocketlab.course import update
 from pocketlab.course.update import update_course
 from pocketlab.errors import PocketlabError
 
@@ -130,6 +131,47 @@ def test_a_merge_that_is_no_notebook_is_undone(authors, learner):
     assert report.not_merged == (NAME,)
     assert (learner / NAME).read_bytes() == as_it_was
     assert "as you had it" in str(report)
+
+
+def test_notebooks_that_cannot_be_copied_are_not_touched(authors, learner, tmp_path):
+    small_course.answer(learner, "01.1", MINE)
+    append(authors, "A new last section")
+    publish(authors)
+    start = git(learner, "rev-parse", "HEAD")
+    (tmp_path / "home").touch()
+    assert_refused(learner, "Nothing was updated")
+    assert git(learner, "rev-parse", "HEAD") == start
+
+
+def test_notebooks_that_cannot_be_put_back_are_in_the_copies(authors, learner, tmp_path, monkeypatch):
+    small_course.answer(learner, "01.1", MINE)
+    as_it_was = (learner / NAME).read_bytes()
+
+    def pull_on_a_failing_disk(root, url, branch):
+        """git leaves something else at the notebook's place, and nothing more can be written there."""
+        (learner / NAME).unlink()
+        (learner / NAME).mkdir()
+        raise PocketlabError("The newer course was not merged.")
+
+    monkeypatch.setattr(update, "_pull", pull_on_a_failing_disk)
+    with pytest.raises(PocketlabError, match=r"putting labs/.* back") as caught:
+        update_course()
+    (copies,) = (tmp_path / "home/backups").iterdir()
+    assert str(copies) in str(caught.value)
+    assert (copies / f"{small_course.LAB.slug}.ipynb").read_bytes() == as_it_was
+
+
+def test_copies_of_other_notebooks_are_not_kept(authors, learner, tmp_path):
+    (learner / "labs/mine.ipynb").write_text("my own notebook")
+    (authors / "README.md").write_text("Version 2\n")
+    publish(authors)
+    assert update_course().copies is None
+    assert list((tmp_path / "home/backups").iterdir()) == []
+    small_course.answer(learner, "01.1", MINE)
+    append(authors, "A new last section")
+    publish(authors)
+    assert [path.name for path in update_course().copies.iterdir()] == [f"{small_course.LAB.slug}.ipynb"]
+    assert [path.read_text() for path in (learner / "labs").glob("mine*")] == ["my own notebook"]
 
 
 def test_a_deleted_notebook_comes_back(authors, learner):

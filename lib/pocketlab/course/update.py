@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,34 +53,34 @@ class UpdateReport:
 def update_course() -> UpdateReport:
     """Fetch the newest course and merge it into the course folder.
 
-    Raises PocketlabError when that is no git clone on a branch, the remote cannot be reached, or git refuses; every
-    notebook is then as it was.
+    Raises PocketlabError when that is no git clone on a branch, the remote cannot be reached, git refuses, or the disk is
+    full; every notebook is then as it was, or the message names a folder with copies.
     """
     root = course_root()
     url, branch = _remote(root)
     start = _git(root, "rev-parse", "HEAD")[0]
     untracked, deleted = _untracked(root), _git(root, "ls-files", "--deleted", "-z")
     before = {path.relative_to(root).as_posix(): path.read_bytes() for path in (root / "labs").glob("*.ipynb")}
+    copies = _copy(before)  # of all of them: which ones git will merge is known only afterwards
     try:
         _pull(root, url, branch)
     except PocketlabError:
-        for name, content in before.items():
-            _put_back(root / name, content)
+        _put_back(root, before, copies)
+        shutil.rmtree(copies, ignore_errors=True)
         raise
     base = _git(root, "merge-base", start, f"origin/{branch}")[0]
     changed = _git(root, "diff", "--name-only", "-z", base, f"origin/{branch}")
     edited = {name: content for name, content in before.items() if _differs(root, f"{base}:{name}", content)}
     both = sorted(edited.keys() & set(changed))
-    copies = _copy({name: edited[name] for name in both}) if both else None
     not_merged = [name for name in both if not _is_notebook(root / name)]
-    for name in not_merged:
-        _put_back(root / name, edited[name])
+    _put_back(root, {name: edited[name] for name in not_merged}, copies)
+    _keep_only(copies, both)
     return UpdateReport(
         changed=tuple(changed),
         brought_back=tuple(name for name in deleted if (root / name).exists()),
         merged=tuple(name for name in both if name not in not_merged),
         not_merged=tuple(not_merged),
-        copies=copies,
+        copies=copies if both else None,
         renamed=tuple(sorted(_untracked(root) - untracked)),
     )
 
@@ -139,10 +140,26 @@ def _differs(root: Path, committed: str, content: bytes) -> bool:
 
 def _copy(contents: dict[str, bytes]) -> Path:
     folder = unused(home() / "backups" / f"before-update-{timestamp()}")
-    folder.mkdir(parents=True)
-    for name, content in contents.items():
-        write_atomically(folder / Path(name).name, content)
+    try:
+        folder.mkdir(parents=True)
+        for name, content in contents.items():
+            write_atomically(folder / Path(name).name, content)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise PocketlabError(
+            f"Nothing was updated, because your notebooks cannot be copied to {folder} first ({error.strerror}): free space "
+            "there, or set POCKETLAB_HOME to another folder."
+        ) from error
     return folder
+
+
+def _keep_only(copies: Path, names: list[str]) -> None:
+    """Remove the copies of other notebooks, and the folder where there are no others."""
+    for copy in copies.iterdir():
+        if f"labs/{copy.name}" not in names:
+            copy.unlink()
+    if not names:
+        copies.rmdir()
 
 
 def _is_notebook(path: Path) -> bool:
@@ -158,6 +175,13 @@ def _is_notebook(path: Path) -> bool:
     return True
 
 
-def _put_back(path: Path, content: bytes) -> None:
-    if not path.exists() or path.read_bytes() != content:
-        write_atomically(path, content)
+def _put_back(root: Path, contents: dict[str, bytes], copies: Path) -> None:
+    try:
+        for name, content in contents.items():
+            if not (root / name).exists() or (root / name).read_bytes() != content:
+                write_atomically(root / name, content)
+    except OSError as error:
+        raise PocketlabError(
+            f"The update failed, and so did putting {name} back ({error.strerror}): your notebooks as they were are in "
+            f"{copies}."
+        ) from error
