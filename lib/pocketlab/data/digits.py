@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +43,10 @@ def load_digits(name: str = "digits") -> Digits:
     """Load `"digits"` (8×8, from scikit-learn, no download) or `"mnist"` (28×28).
 
     MNIST comes from `$POCKETLAB_DATA` where a copy lies there; otherwise it is downloaded once (11 MB), verified by its
-    SHA-256, and kept in that folder or, without the variable, in `~/.pocketlab/data`.
+    SHA-256, and kept in that folder or, without the variable, in `$POCKETLAB_HOME/data` or `~/.pocketlab/data`.
 
-    Raises ValueError for another name, PocketlabError when MNIST is neither there nor to be downloaded.
+    Raises ValueError for another name, PocketlabError when MNIST is neither there nor to be downloaded, when its file is
+    damaged, or when the folder cannot be written.
     """
     if name == "digits":
         return _scikit_learn_digits()
@@ -63,28 +66,54 @@ def _scikit_learn_digits() -> Digits:
 
 
 def _mnist() -> Digits:
-    folder = Path(os.environ.get("POCKETLAB_DATA") or Path.home() / ".pocketlab" / "data") / "mnist"
+    folder = _data_folder() / "mnist"
     sample = folder / "mnist10k.npz"
     if sample.exists():
-        with np.load(sample) as arrays:
-            images, labels = arrays["images"], arrays["labels"]
+        images, labels = _arrays(sample, ["images"], ["labels"])
         order = np.arange(len(labels))
         return _digits("mnist", "10,000 digits of MNIST, 28×28", images[:, None], labels, order[:8000], order[8000:])
-    with np.load(_download_mnist(folder)) as arrays:
-        images = np.concatenate([arrays["x_train"], arrays["x_test"]])
-        labels = np.concatenate([arrays["y_train"], arrays["y_test"]])
+    images, labels = _arrays(_download_mnist(folder), ["x_train", "x_test"], ["y_train", "y_test"])
     order = np.arange(len(labels))
     return _digits("mnist", "MNIST, 70,000 digits, 28×28", images[:, None], labels, order[:60000], order[60000:])
 
 
-def _download_mnist(folder: Path) -> str:
-    import pooch
+def _data_folder() -> Path:
+    if data := os.environ.get("POCKETLAB_DATA"):
+        return Path(data)
+    return Path(os.environ.get("POCKETLAB_HOME") or Path.home() / ".pocketlab") / "data"
 
+
+def _arrays(path: Path, images: list[str], labels: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The named arrays of a file, joined: images (count, 28, 28) and labels (count,)."""
     try:
-        return str(pooch.retrieve(MNIST_URL, known_hash=f"sha256:{MNIST_SHA256}", fname="mnist.npz", path=folder))
-    except (OSError, ValueError) as error:
+        with np.load(path) as arrays:
+            pixels = np.concatenate([arrays[name] for name in images])
+            digits = np.concatenate([arrays[name] for name in labels])
+        if pixels.shape != (len(digits), 28, 28):
+            raise ValueError(f"{len(digits)} labels for images of shape {pixels.shape}")
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError) as error:
         raise PocketlabError(
-            'MNIST could not be downloaded. Connect once, or use load_digits("digits"), which needs no network.'
+            f"{path} is damaged, not MNIST, or not readable: delete it, and it is downloaded again."
+        ) from error
+    return pixels, digits
+
+
+def _download_mnist(folder: Path) -> Path:
+    import pooch
+    import requests
+
+    path = folder / "mnist.npz"
+    what = f"{path} is damaged and" if path.exists() else "MNIST"
+    try:
+        return Path(pooch.retrieve(MNIST_URL, known_hash=f"sha256:{MNIST_SHA256}", fname=path.name, path=folder))
+    except (requests.RequestException, ValueError) as error:
+        raise PocketlabError(
+            f'{what} could not be downloaded. Connect once, or use load_digits("digits"), which needs no network.'
+        ) from error
+    except OSError as error:
+        raise PocketlabError(
+            f"MNIST cannot be kept in {folder} ({error.strerror or error}): free space there, or set POCKETLAB_DATA to "
+            "another folder."
         ) from error
 
 
