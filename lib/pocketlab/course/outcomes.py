@@ -23,6 +23,7 @@ LARGEST_DEPTH = 6
 LARGEST_LENGTH = 1_000_000
 LARGEST_TEXT = 2_000
 MEMORY_MB = 500
+THREAD_MB = 80  # address space that a library reserves for the stack and the arena of a thread, of which it may start one a core
 RING_AGAIN_S = 0.05
 PLAIN_TYPES = (type(None), bool, int, float, str, bytes)
 
@@ -127,7 +128,7 @@ def _limited(run: Callable[[], Any], seconds: float) -> Any:
 
 
 def _limit_memory() -> tuple[int, int] | None:
-    """Let this process grow by `MEMORY_MB` at most, and return the limits that held before. Linux only."""
+    """Let this process grow by `MEMORY_MB` at most, threads aside, and return the limits that held before. Linux only."""
     if sys.platform != "linux":
         return None
     import resource
@@ -135,7 +136,7 @@ def _limit_memory() -> tuple[int, int] | None:
     before = resource.getrlimit(resource.RLIMIT_AS)
     with open("/proc/self/statm", encoding="ascii") as file:
         size = int(file.read().split()[0]) * resource.getpagesize()
-    wanted = size + MEMORY_MB * 10**6
+    wanted = size + (MEMORY_MB + THREAD_MB * (os.cpu_count() or 1)) * 10**6
     if before[0] == resource.RLIM_INFINITY or wanted < before[0]:
         resource.setrlimit(resource.RLIMIT_AS, (wanted, before[1]))
     return before
