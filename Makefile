@@ -5,6 +5,7 @@ LAB_OPTIONS := --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/l
   --LabApp.extension_manager=readonly \
   $(if $(PORT),--port=$(PORT) --ServerApp.port_retries=0) $(if $(filter 0,$(BROWSER)),--no-browser) \
   $(if $(filter 0,$(shell id -u)),--allow-root)
+export JUPYTER_CONFIG_PATH := $(CURDIR)/binder$(if $(JUPYTER_CONFIG_PATH),:$(JUPYTER_CONFIG_PATH))
 WANTED := Pocketlab needs Python 3.11 or 3.12: install it (Debian 12, Ubuntu 24.04: sudo apt install python3-venv; \
   macOS: brew install python@3.11), then run make lab again. Found here:
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import IPython.display
@@ -11,8 +14,10 @@ import pytest
 from pocketlab.course import Lab
 from pocketlab.course.cards import Card
 from pocketlab.course.questions import QuestionView
-from pocketlab.course.welcome import RestoreUpload, SaveButton
+from pocketlab.course.welcome import LARGEST_LINK_BYTES, LARGEST_UPLOAD_BYTES, RestoreUpload, SaveButton
 from pocketlab.errors import PocketlabError
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -149,3 +154,36 @@ def test_save_and_restore_widgets_say_what_happened(home: Path, shown: list[obje
     assert recorded(home)["exercises"]["00.1"]["status"] == "passed"
     upload._restore({"new": [{"content": b"no zip at all"}]})
     assert "Not restored" in upload.reply.value
+
+
+SERVER_LIMIT = """
+from jupyter_server.serverapp import ServerApp
+server = ServerApp()
+server.initialize(["--allow-root", "--no-browser"], find_extensions=False, new_httpserver=False)
+print(server.web_app.settings.get("websocket_max_message_size", "Tornado's default"))
+"""
+MAKEFILE = """
+include Makefile
+limit:
+\t@"$(PYTHON)" "$(SCRIPT)"
+"""
+
+
+@pytest.mark.parametrize("where", ["make", "Binder"])
+def test_what_the_save_link_hands_out_the_upload_takes(tmp_path: Path, where: str) -> None:
+    """An upload is one message over the server's websocket, and a longer one than its limit ends the connection."""
+    script = tmp_path / "limit.py"
+    script.write_text(SERVER_LIMIT)
+    environment = os.environ | {"PYTHON": sys.executable, "SCRIPT": str(script), "REPO_DIR": str(ROOT)}
+    environment |= {"JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTER_RUNTIME_DIR": str(tmp_path)}
+    environment.pop("JUPYTER_CONFIG_PATH", None)
+    command = ["make", "-f", "-", "limit"] if where == "make" else ["binder/start", sys.executable, str(script)]
+    run = subprocess.run(command, cwd=ROOT, env=environment, input=MAKEFILE, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert LARGEST_LINK_BYTES <= LARGEST_UPLOAD_BYTES < int(run.stdout.splitlines()[-1])
+
+
+def test_what_is_too_large_for_the_upload_has_another_way() -> None:
+    _, large, _ = RestoreUpload().widget.children
+    assert "60 MB" in large.value
+    assert "pocketlab restore FILE" in large.value

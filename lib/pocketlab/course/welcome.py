@@ -12,6 +12,7 @@ from pocketlab.course.cards import Card
 from pocketlab.errors import PocketlabError
 
 LARGEST_LINK_BYTES = 30_000_000  # a larger zip would make the notebook itself slow
+LARGEST_UPLOAD_BYTES = 60_000_000  # and a little: the limit in binder/jupyter_server_config.py
 
 
 class SaveButton:
@@ -57,7 +58,11 @@ class RestoreUpload:
         )
         self.reply = ipywidgets.HTML()
         self.upload.observe(self._restore, "value")
-        self.widget: Any = ipywidgets.VBox([self.upload, self.reply])
+        large = ipywidgets.HTML(
+            f"<p>A zip of more than {LARGEST_UPLOAD_BYTES / 1e6:.0f} MB is too large for this button: drag it into the file "
+            "browser, then run <code>pocketlab restore FILE</code> in a terminal, with its path for FILE.</p>"
+        )
+        self.widget: Any = ipywidgets.VBox([self.upload, large, self.reply])
 
     def _restore(self, change: dict[str, Any]) -> None:
         if not change["new"]:
