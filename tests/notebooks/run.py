@@ -95,11 +95,12 @@ def run_notebook(path: Path) -> Result:
 
 def kill_tree(process: subprocess.Popen[Any]) -> None:
     """Kill a process and all its descendants: a kernel has a session of its own, which no signal to a group reaches."""
-    tree = [*psutil.Process(process.pid).children(recursive=True), process]
-    for each in tree:
+    descendants = psutil.Process(process.pid).children(recursive=True)
+    for each in (*descendants, process):
         with suppress(psutil.NoSuchProcess):
             each.kill()
     process.wait()
+    psutil.wait_procs(descendants, timeout=5)
 
 
 def table(results: list[Result]) -> str:
