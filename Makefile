@@ -39,7 +39,7 @@ test: install ## everything: the checks, unit tests, exercises, all notebooks, t
 	@$(IN_VENV) python tests/everything.py
 
 bench: install ## measure ours against theirs; ONLY=name for one row
-	@$(IN_VENV) python -m tests.bench $(if $(ONLY),--only $(ONLY))
+	@$(IN_VENV) python -m tests.bench $(ONLY)
 
 lock: install ## resolve requirements.lock anew, and write environment.yml from it
 	@$(IN_VENV) python -m pocketlab.course.environment
