@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import zipfile
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pocketlab.course.install import locked_version
+from pocketlab.course.install import NEEDED_GB, locked_version
 
 ROOT = Path(__file__).parents[2]
 UV_VERSION = locked_version((ROOT / "requirements.lock").read_text(), "uv")
@@ -147,6 +148,11 @@ def on_small_disk(
             run = [*namespace, "sh", "-c", mounted]
             return subprocess.run(run, env=environment, capture_output=True, text=True)
     pytest.skip("this machine does not let a test mount a small disk")
+
+
+def test_the_readme_asks_for_the_disk_that_the_installation_asks_for():
+    figures = re.findall(r"(\d+) GB of disk", (ROOT / "README.md").read_text())
+    assert [float(figure) for figure in figures] == [NEEDED_GB]
 
 
 def test_on_a_full_disk_nothing_is_begun(tree):

@@ -18,6 +18,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+# The packages take 4.2 GB with what the cache holds beyond them; the rest is for downloads under way and the labs.
 NEEDED_GB = 6.0
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 AGAIN = "then run make lab again; it goes on from here."
@@ -71,7 +72,7 @@ def install(root: Path) -> None:
     _run("Step 1 of 4: the installer", [*pip, "--retries=1", "--timeout=30", installer], environment)
     if sys.platform == "linux":
         _install_torch(pip, locked_version(lock, "torch"), environment)
-    _run("Step 3 of 4: all packages, about 4.6 GB", [*uv, "-r", str(root / "requirements.lock")], environment)
+    _run("Step 3 of 4: all packages, about 4 GB", [*uv, "-r", str(root / "requirements.lock")], environment)
     _run("Step 4 of 4: the course's library", [*uv, "--no-deps", "--no-build-isolation", "-e", str(root)], environment)
     _switch_off_news(environment)
     stamp.write_text(wanted)
