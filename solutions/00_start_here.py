@@ -47,7 +47,7 @@ lab.predict("00.P1")
 #
 # <details><summary>Hint</summary>First the number of bits in all, then bytes, then megabytes.</details>
 
-# %%
+# %% tags=["nbval-check-output"]
 def model_megabytes(parameters, bits):
     """Return the size in MB of that many parameters of `bits` bits each."""
     ### BEGIN SOLUTION
@@ -64,12 +64,12 @@ model_megabytes = lab.check("00.1", model_megabytes)
 #
 # ## Then look
 
-# %%
+# %% tags=["nbval-check-output"]
 for name, parameters in (("MobileNetV2", 3_504_872), ("a model with 7 billion parameters", 7_000_000_000)):
     sizes = ", ".join(f"{bits} bits: {model_megabytes(parameters, bits):,.1f} MB" for bits in (32, 8, 4))
     print(f"{name}: {sizes}")
 
-# %%
+# %% tags=["nbval-check-output"]
 lab.reveal("00.P1")
 
 # %% [markdown]

@@ -36,7 +36,7 @@ lab = Lab("01")
 # The task is reading handwritten digits. Change `"digits"` to `"mnist"` below to run the same lab on MNIST, which is
 # downloaded once (11 MB) if no copy is there.
 
-# %%
+# %% tags=["nbval-check-output"]
 from pocketlab.data.digits import load_digits
 
 digits = load_digits("digits")
@@ -59,7 +59,7 @@ from pocketlab.runtimes import keras_child
 
 def build_keras(folder, train_images, train_labels, test_images):
     channels_last = [images.transpose(0, 2, 3, 1) for images in (train_images, test_images)]
-    made = keras_child.train_and_convert(channels_last[0], train_labels, channels_last[1], folder)
+    made = keras_child.train_and_convert(channels_last[0], train_labels, channels_last[1], folder, epochs=6)
     np.save(folder / "logits.npy", made.logits)
 
 
@@ -138,7 +138,7 @@ def image_scale_bias(mean, std):
 
 image_scale_bias = lab.check("01.1", image_scale_bias)
 
-# %%
+# %% tags=["nbval-check-output"]
 scale, bias = image_scale_bias([digits.mean], [digits.std])
 for pixel in (0, 128, 255):
     print(f"pixel {pixel:3}: scale·pixel + bias = {scale * pixel + bias[0]:+.4f}, ", end="")
@@ -175,7 +175,7 @@ lab.reveal("01.P1")
 # because it also holds the program, the labels and a manifest; for so small a network these weigh as much as the
 # weights. What an app's developer sees in Xcode is in the file as well:
 
-# %%
+# %% tags=["nbval-check-output"]
 from pocketlab.ui.table import table
 
 described = coreml.describe(package.path)
@@ -188,7 +188,7 @@ table(described.rows(), ["property", "value"], caption="What digits.mlpackage sa
 # There are two ways to capture a PyTorch network: *tracing* records the operations of one run, and `torch.export`
 # takes the whole graph. And an input may be flexible, for instance from 1 to 16 images in one call.
 
-# %%
+# %% tags=["nbval-check-output"]
 captured = {way: coreml.export(net, example, lab.folder / f"{way}.mlpackage", through=way) for way in ("trace", "export")}
 flexible = coreml.export(net, example, lab.folder / "flexible.mlpackage", flexible={0: (1, 16)})
 operators = {way: coreml.inspect(file.path).operators for way, file in captured.items()}
@@ -230,14 +230,14 @@ table(
 # When an app loads the model it may limit where Core ML puts it. It cannot demand anything: within the limit, Core ML
 # decides for each operator.
 
-# %%
+# %% tags=["nbval-check-output"]
 table(coreml.COMPUTE_UNITS.items(), ["compute units", "what it means"], caption="The four settings")
 
 # %% [markdown]
 # Start with `all`. Take `cpu_only` to compare numbers, since the CPU computes in float32 where the model asks for it.
 # Which operators can the Neural Engine take at all?
 
-# %%
+# %% tags=["nbval-check-output"]
 from pocketlab.device.npu import LABEL, neural_engine_estimate
 
 estimate = neural_engine_estimate(operators["trace"])
@@ -266,6 +266,23 @@ except UnavailableError as error:
     print(error)
 
 # %% [markdown]
+# ### From TensorFlow
+#
+# By now the separate process has the Keras network's files. The one for Core ML is converted from a traced TensorFlow
+# function:
+
+# %%
+keras_folder = keras_files.result()
+keras_logits = np.load(keras_folder / "logits.npy")
+print(f"Keras: accuracy {accuracy(keras_logits, digits.test_labels):.1%}")
+keras_package = coreml.inspect(keras_folder / "keras.mlpackage")
+print("keras.mlpackage:", keras_package.operators)
+print("its input:", keras_package.inputs[0].shape, " PyTorch's input:", tuple(example.shape))
+
+# %% [markdown]
+# Keras puts the channels last, PyTorch first. The converter keeps each framework's order of the axes, so an app that
+# swaps one model for the other has to swap the axes of its input as well.
+#
 # ## 3. LiteRT
 #
 # ### How close is close?
@@ -311,23 +328,7 @@ print(f"largest difference: {np.abs(reference_logits - float_logits).max():.1e}"
 # More than 100 dB: the error is a hundred-thousandth of the signal or less, which is float32's own rounding. A bit of
 # precision is worth 6 dB, so this is what about twenty bits would give. Keep that figure in mind when you see int8's.
 #
-# ### From TensorFlow, for both systems
-#
-# By now the separate process has the Keras network's files: for Core ML, converted from a traced TensorFlow function,
-# and for LiteRT.
-
-# %%
-keras_folder = keras_files.result()
-keras_logits = np.load(keras_folder / "logits.npy")
-print(f"Keras: accuracy {accuracy(keras_logits, digits.test_labels):.1%}")
-keras_package = coreml.inspect(keras_folder / "keras.mlpackage")
-print("keras.mlpackage:", keras_package.operators)
-print("its input:", keras_package.inputs[0].shape, " PyTorch's input:", tuple(example.shape))
-
-# %% [markdown]
-# Keras puts the channels last, PyTorch first. The converter keeps each framework's order of the axes, so an app that
-# swaps one model for the other has to swap the axes of its input as well. The `.tflite` file comes from TensorFlow's
-# own converter, and runs in the same runtime:
+# The Keras network's file comes from TensorFlow's own converter, and runs in the same runtime:
 
 # %%
 keras_runner = litert.load(keras_folder / "keras.tflite")
@@ -375,7 +376,7 @@ def affine_params(lo, hi):
 
 affine_params = lab.check("01.3", affine_params)
 
-# %%
+# %% tags=["nbval-check-output"]
 for lo, hi in ((-1.0, 3.0), (0.0, 6.0), (1.0, 6.0)):
     scale, zero_point = affine_params(lo, hi)
     back = [float(scale * (np.clip(round(x / scale) + zero_point, -128, 127) - zero_point)) for x in (lo, 0.0, hi)]
@@ -483,7 +484,7 @@ def representative_batch(images, labels, per_class, mean, std):
 
 representative_batch = lab.check("01.5", representative_batch)
 
-# %%
+# %% tags=["nbval-check-output"]
 representative = representative_batch(digits.train_images, digits.train_labels, 10, digits.mean, digits.std)
 one_class = digits.normalize(digits.train_images[digits.train_labels == 0][:100])
 raw_pixels = digits.train_images[:100].astype(np.float32)
@@ -720,7 +721,7 @@ lab.reveal("01.P4")
 # these, the linker leaves out the others. On a microcontroller this is not a saving but the only way: LiteRT Micro no
 # longer has a resolver with all of them.
 
-# %%
+# %% tags=["nbval-check-output"]
 from pocketlab.runtimes import registration
 
 uses = registration.used_operators(variants["int8, per channel"].path)
@@ -757,7 +758,7 @@ def version_ranges(uses):
 
 version_ranges = lab.check("01.8", version_ranges)
 
-# %%
+# %% tags=["nbval-check-output"]
 every_use = [
     (use.builtin, use.version)
     for name in ("float32", "int8 weights (dynamic)", "int8, per channel")
@@ -769,10 +770,10 @@ print(version_ranges(every_use))
 # These ranges serve an app that ships all three files. From one file, the library writes the C++ that an Android app
 # compiles, and the header for a microcontroller:
 
-# %%
+# %% tags=["nbval-check-output"]
 print(registration.generate_litert_resolver(variants["int8, per channel"].path))
 
-# %%
+# %% tags=["nbval-check-output"]
 print(registration.generate_micro_resolver(variants["int8, per channel"].path))
 
 # %% [markdown]
@@ -860,7 +861,7 @@ from pocketlab.ui import netron
 
 netron.show(small.path)
 
-# %%
+# %% tags=["nbval-check-output"]
 inspected = litert.inspect(small.path)
 table(
     inspected.operators.items(),

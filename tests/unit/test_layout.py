@@ -97,3 +97,14 @@ def test_an_answer_an_output_and_a_stub_in_the_wrong_place_are_found():
     notebook = nbformat.v4.new_notebook(cells=cells)
     assert faults(notebook, learner=True) == ["exercise-01-1 has no stub", "a has an output or a count"]
     assert "exercise-01-2 has a stub" in faults(notebook, learner=False)
+
+
+@pytest.mark.parametrize("path", notebooks("solutions"), ids=lambda path: path.stem)
+def test_every_lab_has_outputs_that_the_run_of_its_notebook_compares(path):
+    marked = [
+        cell
+        for cell in nbformat.read(path, as_version=4).cells
+        if "nbval-check-output" in cell.metadata.get("tags", [])
+    ]
+    assert len(marked) >= 3
+    assert all(cell.outputs for cell in marked)
