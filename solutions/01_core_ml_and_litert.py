@@ -149,6 +149,13 @@ for pixel in (0, 128, 255):
 # shrinking and inverting the photo remain the app's work.)
 #
 # ### Convert
+#
+# The next cell waits for the separate process, so that it and the converters do not need memory at the same time.
+
+# %%
+keras_folder = keras_files.result()
+keras_logits = np.load(keras_folder / "logits.npy")
+print(f"Keras: accuracy {accuracy(keras_logits, digits.test_labels):.1%}")
 
 # %%
 lab.predict("01.P1")
@@ -268,13 +275,9 @@ except UnavailableError as error:
 # %% [markdown]
 # ### From TensorFlow
 #
-# By now the separate process has the Keras network's files. The one for Core ML is converted from a traced TensorFlow
-# function:
+# The separate process converted the Keras network for Core ML from a traced TensorFlow function:
 
 # %%
-keras_folder = keras_files.result()
-keras_logits = np.load(keras_folder / "logits.npy")
-print(f"Keras: accuracy {accuracy(keras_logits, digits.test_labels):.1%}")
 keras_package = coreml.inspect(keras_folder / "keras.mlpackage")
 print("keras.mlpackage:", keras_package.operators)
 print("its input:", keras_package.inputs[0].shape, " PyTorch's input:", tuple(example.shape))

@@ -1,6 +1,6 @@
 """Run benchmarks, print their table, write it to results.json beside this file.
 
-    python tests/bench [NAME]      or      python -m tests.bench --only NAME
+    python tests/bench [NAME]
 
 NAME picks those whose name contains it. A module of this folder takes part by having `BENCHES`: names and functions that
 return rows.
@@ -45,7 +45,6 @@ def shown(value: object) -> str:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="bench", description="Measure ours against theirs.")
     parser.add_argument("name", nargs="?", default="")
-    parser.add_argument("--only", dest="name", default=argparse.SUPPRESS, help="the same as NAME")
     only = parser.parse_args(arguments).name
     chosen = {name: function for name, function in benches().items() if only in name}
     if not chosen:
