@@ -34,8 +34,8 @@ def channel_ranges(weights: np.ndarray, name: str) -> Plot:
         )
     axes.set_xlabel(f"output channel of {name}")
     axes.set_ylabel("weight (no unit)")
-    axes.legend(loc="upper right", ncols=2, fontsize="small")
-    axes.set_ylim(-1.35 * largest, 1.35 * largest)
+    plot.figure.legend(loc="outside upper center", ncols=2, fontsize="small")
+    axes.set_ylim(-1.1 * largest, 1.1 * largest)
     return plot
 
 
@@ -55,6 +55,8 @@ def call_durations(seconds: Sequence[float] | np.ndarray, warmup: int, p50_ms: f
     axes.axhline(p50_ms, color=theme.INK, linestyle="-", marker="", linewidth=1.2, label="median")
     axes.axhline(p90_ms, color=theme.INK, linestyle="--", marker="", linewidth=1.2, label="90th percentile")
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("call")
     axes.set_ylabel("duration (ms, log scale)")
     plot.figure.legend(loc="outside upper center", ncols=4, fontsize="small")
