@@ -41,6 +41,8 @@ def channel_ranges(weights: np.ndarray, name: str) -> Plot:
 
 def call_durations(seconds: Sequence[float] | np.ndarray, warmup: int, p50_ms: float, p90_ms: float) -> Plot:
     """Draw how long each call took, in the order of the calls, with the warm-up set apart and both percentiles marked."""
+    from matplotlib.ticker import LogLocator
+
     times = np.asarray(seconds) * 1000.0
     calls = np.arange(len(times))
     plot = Plot(
@@ -56,6 +58,7 @@ def call_durations(seconds: Sequence[float] | np.ndarray, warmup: int, p50_ms: f
     axes.axhline(p90_ms, color=theme.INK, linestyle="--", marker="", linewidth=1.2, label="90th percentile")
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("call")
     axes.set_ylabel("duration (ms, log scale)")
