@@ -11,3 +11,7 @@ class ModelFileError(PocketlabError, ValueError):
 
 class UnavailableError(PocketlabError):
     """A runtime or tool is not on this machine; the message says what is lost and how to get it."""
+
+
+class UnsupportedOperatorError(PocketlabError):
+    """A program uses an operator that nothing here can compute; the message names it, its output and its place."""

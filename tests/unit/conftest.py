@@ -45,3 +45,51 @@ def onnx_path(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """The network as an .onnx file."""
     path = tmp_path_factory.mktemp("onnx") / "digits.onnx"
     return onnx.export(network.model, torch.from_numpy(network.inputs[:1]), path).path
+
+
+class TwoInputs(torch.nn.Module):
+    """Two inputs and two outputs of different shapes, so that none can be taken for another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 3)
+
+    def forward(self, image: torch.Tensor, gain: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        scaled = self.linear(image) * gain
+        return scaled, image.sum(1, keepdim=True) - gain[:, :1]
+
+
+@dataclass(frozen=True)
+class TwoInputNetwork:
+    """The network above, 5 rows for each of its inputs, and what PyTorch returns for them."""
+
+    model: TwoInputs
+    examples: tuple[torch.Tensor, torch.Tensor]
+    inputs: tuple[np.ndarray, np.ndarray]
+    outputs: tuple[np.ndarray, np.ndarray]
+
+
+@pytest.fixture(scope="session")
+def two_inputs() -> TwoInputNetwork:
+    generator = torch.Generator().manual_seed(0)
+    model = TwoInputs().eval()
+    image, gain = torch.randn(5, 4, generator=generator), torch.rand(5, 3, generator=generator)
+    with torch.no_grad():
+        scaled, difference = model(image, gain)
+    return TwoInputNetwork(
+        model, (image[:1], gain[:1]), (image.numpy(), gain.numpy()), (scaled.numpy(), difference.numpy())
+    )
+
+
+@pytest.fixture(scope="session")
+def two_inputs_tflite(two_inputs: TwoInputNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The network of two inputs as a float .tflite file."""
+    path = tmp_path_factory.mktemp("two_tflite") / "two.tflite"
+    return litert.export(two_inputs.model, two_inputs.examples, path).path
+
+
+@pytest.fixture(scope="session")
+def two_inputs_onnx(two_inputs: TwoInputNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The network of two inputs as an .onnx file."""
+    path = tmp_path_factory.mktemp("two_onnx") / "two.onnx"
+    return onnx.export(two_inputs.model, two_inputs.examples, path).path

@@ -17,7 +17,7 @@ import torch
 from pocketlab.data.models import DigitsNet
 from pocketlab.errors import ModelFileError, PocketlabError, UnavailableError
 from pocketlab.runtimes import coreml
-from pocketlab.runtimes.mlpackage import read_package
+from pocketlab.runtimes.mil.package import read_package
 
 LABELS = [f"digit {i}" for i in range(10)]
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision's, for ImageNet
@@ -423,7 +423,7 @@ class TestImport:
     def test_a_failed_import_hides_nothing_afterwards(self):
         self.run("""
             import sys
-            from pocketlab.runtimes._coremltools import import_coremltools
+            from pocketlab.runtimes.mil._coremltools import import_coremltools
             class Refuse:
                 def find_spec(self, name, path=None, target=None):
                     if name == "coremltools":
@@ -442,7 +442,7 @@ class TestImport:
         self.run("""
             import sys, threading
             import torchao  # hidden during the import if it were not here
-            from pocketlab.runtimes._coremltools import import_coremltools
+            from pocketlab.runtimes.mil._coremltools import import_coremltools
             seen = []
             threads = [threading.Thread(target=lambda: seen.append(import_coremltools().convert)) for _ in range(4)]
             for t in threads: t.start()

@@ -13,7 +13,7 @@ from ai_edge_litert.schema_py_generated import ModelT, TensorType
 
 from pocketlab.compression.quantization import sqnr_db
 from pocketlab.errors import ModelFileError
-from pocketlab.runtimes import litert
+from pocketlab.runtimes import _litert, litert, litert_quantize
 
 FLOAT32_STEP = 2.0**-23
 
@@ -54,6 +54,97 @@ def test_a_batch_is_run_row_by_row(network, tflite_path):
 def test_an_input_of_another_shape_is_refused(tflite_path, shape):
     with pytest.raises(ValueError, match=r"takes an input of shape \(1, 1, 8, 8\)"):
         litert.load(tflite_path)(np.zeros(shape, np.float32))
+
+
+def test_inputs_and_outputs_are_described_as_the_file_says(network, tflite_path):
+    for path in (tflite_path, quantized(tflite_path, "static_int8", network)):
+        runner = litert.load(path)
+        assert (runner.inputs, runner.outputs) == (litert.inspect(path).inputs, litert.inspect(path).outputs)
+    assert runner.inputs[0].dtype == runner.outputs[0].dtype == "int8"
+
+
+def test_several_inputs_and_outputs_are_taken_and_returned_in_order(two_inputs, two_inputs_tflite):
+    runner = litert.load(two_inputs_tflite)
+    assert [info.shape for info in runner.inputs] == [(1, 4), (1, 3)]
+    assert [info.shape for info in runner.outputs] == [(1, 3), (1, 1)]
+    one = runner(*(rows[:1] for rows in two_inputs.inputs))
+    every = runner(*two_inputs.inputs)
+    for first, got, expected in zip(one, every, two_inputs.outputs, strict=True):
+        # Sums of 4 products and a bias: a few steps of float32 of numbers below 8.
+        np.testing.assert_allclose(got, expected, rtol=0, atol=8 * 8 * FLOAT32_STEP)
+        np.testing.assert_array_equal(first, got[:1])
+
+
+def test_every_quantized_input_and_output_has_its_own_scale(two_inputs, two_inputs_tflite, tmp_path):
+    path = tmp_path / "two_int8.tflite"
+    rows = [{"args_0": image[np.newaxis], "args_1": gain[np.newaxis]} for image, gain in zip(*two_inputs.inputs, strict=True)]
+    with _litert.quiet():
+        made = litert_quantize._import_quantizer().Quantizer(str(two_inputs_tflite))
+        litert_quantize._add_recipe(made, "static_int8", per_channel=True)
+        ranges = litert_quantize._calibrate(made, two_inputs_tflite, {"serving_default": rows})
+        path.write_bytes(made.quantize(ranges, enable_progress_report=False).quantized_model)
+    runner = litert.load(path)
+    assert {info.dtype for info in (*runner.inputs, *runner.outputs)} == {"int8"}
+    for got, expected in zip(runner(*two_inputs.inputs), two_inputs.outputs, strict=True):
+        # Every number passes a handful of roundings to 8 bits; another input's scale would leave no signal at all.
+        assert sqnr_db(expected, got) > 20
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ([(1, 4)], r"takes 2 inputs \(\w+ \(1, 4\), \w+ \(1, 3\)\) and got 1"),
+        ([(1, 4), (1, 3), (1, 3)], "and got 3"),
+        ([(1, 4), (1, 4)], r"shape \(1, 3\) for '\w+' and got \(1, 4\)"),
+        ([(5, 4), (4, 3)], r"same number of rows; the arrays have \[5, 4\]"),
+        ([(0, 4), (0, 3)], r"shape \(1, 4\) for '\w+' and got \(0, 4\)"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named(two_inputs_tflite, shapes, message):
+    with pytest.raises(ValueError, match=message):
+        litert.load(two_inputs_tflite)(*(np.zeros(shape, np.float32) for shape in shapes))
+
+
+def test_measure_takes_several_inputs(two_inputs, two_inputs_tflite):
+    arrays = [rows[:1] for rows in two_inputs.inputs]
+    assert litert.measure(litert.load(two_inputs_tflite), *arrays, seconds=0.01).runs >= 10
+
+
+@pytest.fixture(scope="module")
+def flexible(tmp_path_factory):
+    """A convolution, and its file that takes any batch from 2 up (torch.export gives 1 a meaning of its own)."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3), torch.nn.ReLU()).eval()
+    path = tmp_path_factory.mktemp("flexible") / "flexible.tflite"
+    batch = {"input": {0: torch.export.Dim("batch", min=2)}}
+    with _litert.quiet():
+        made = _litert.import_litert_torch().convert(model, (torch.rand(2, 1, 8, 8),), dynamic_shapes=batch)
+    made.export(str(path))
+    return model, path
+
+
+@pytest.mark.parametrize("xnnpack", [True, False])
+def test_a_flexible_input_takes_each_size_at_once(flexible, xnnpack):
+    model, path = flexible
+    runner = litert.load(path, xnnpack=xnnpack)
+    assert runner.inputs[0].shape == (None, 1, 8, 8)
+    for rows in (3, 2, 5):
+        x = torch.rand(rows, 1, 8, 8)
+        with torch.no_grad():
+            # Sums of 9 products and a bias of numbers below 1: a few steps of float32.
+            np.testing.assert_allclose(runner(x.numpy()), model(x).numpy(), rtol=0, atol=10 * FLOAT32_STEP)
+    with pytest.raises(ValueError, match=r"shape \(any, 1, 8, 8\) and got \(2, 1, 8, 9\)"):
+        runner(np.zeros((2, 1, 8, 9), np.float32))
+
+
+def test_a_size_that_the_file_promises_and_does_not_take_is_one_error(network, tflite_path, tmp_path):
+    def any_batch(graph):
+        graph.tensors[graph.inputs[0]].shapeSignature = [-1, 1, 8, 8]  # a reshape behind it has the batch of 1 built in
+
+    runner = litert.load(rewrite(tflite_path, tmp_path / "promise.tflite", any_batch))
+    with pytest.raises(ModelFileError, match=r"promise\.tflite cannot be run by LiteRT"):
+        runner(network.inputs[:3])
+    np.testing.assert_array_equal(runner(network.inputs[:1]), litert.load(tflite_path)(network.inputs[:1]))
 
 
 def test_export_leaves_the_model_as_it_was(network, tmp_path):

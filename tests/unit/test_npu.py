@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pocketlab.device import npu
-from pocketlab.runtimes._coremltools import import_coremltools
+from pocketlab.runtimes.mil._coremltools import import_coremltools
 
 
 def test_a_small_convnet_is_taken_as_a_whole():

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from onnx import TensorProto, helper
 
 from pocketlab.errors import ModelFileError
 from pocketlab.runtimes import onnx
@@ -49,6 +50,61 @@ def test_measure_holds_the_runner_to_its_threads(network, onnx_path):
 def test_an_input_of_another_shape_is_refused(onnx_path):
     with pytest.raises(ValueError, match=r"takes an input of shape \(1, 1, 8, 8\) and got \(1, 8, 8, 1\)"):
         onnx.load(onnx_path)(np.zeros((1, 8, 8, 1), np.float32))
+
+
+def test_several_inputs_and_outputs_are_taken_and_returned_in_order(two_inputs, two_inputs_onnx):
+    runner = onnx.load(two_inputs_onnx)
+    assert [(info.name, info.shape) for info in runner.inputs] == [("image", (1, 4)), ("gain", (1, 3))]
+    assert [info.shape for info in runner.outputs] == [(1, 3), (1, 1)]
+    assert (runner.inputs, runner.outputs) == (
+        onnx.inspect(two_inputs_onnx).inputs,
+        onnx.inspect(two_inputs_onnx).outputs,
+    )
+    for got, expected in zip(runner(*two_inputs.inputs), two_inputs.outputs, strict=True):
+        # Sums of 4 products and a bias: a few steps of float32 of numbers below 8.
+        np.testing.assert_allclose(got, expected, rtol=0, atol=8 * 8 * FLOAT32_STEP)
+
+
+def write(path, nodes, inputs, outputs):
+    """Write an .onnx file of these nodes."""
+    graph = helper.make_graph(nodes, "g", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_each_input_gets_its_own_element_type(tmp_path):
+    tokens = helper.make_tensor_value_info("tokens", TensorProto.INT64, [1, None])
+    scale = helper.make_tensor_value_info("scale", TensorProto.DOUBLE, [])
+    scaled = helper.make_tensor_value_info("scaled", TensorProto.DOUBLE, [1, None])
+    nodes = [
+        helper.make_node("Cast", ["tokens"], ["numbers"], to=TensorProto.DOUBLE),
+        helper.make_node("Mul", ["numbers", "scale"], ["scaled"]),
+    ]
+    runner = onnx.load(write(tmp_path / "types.onnx", nodes, [tokens, scale], [scaled]))
+    assert [(info.shape, info.dtype) for info in runner.inputs] == [((1, None), "int64"), ((), "float64")]
+    got = runner(np.array([[1, 2, 3]], np.int32), np.float32(0.5))
+    assert got.dtype == np.float64
+    np.testing.assert_array_equal(got, [[0.5, 1.0, 1.5]])
+
+
+def test_an_input_that_is_no_tensor_of_numbers_is_refused(tmp_path):
+    text = helper.make_tensor_value_info("text", TensorProto.STRING, [1])
+    same = helper.make_tensor_value_info("same", TensorProto.STRING, [1])
+    path = write(tmp_path / "text.onnx", [helper.make_node("Identity", ["text"], ["same"])], [text], [same])
+    with pytest.raises(ModelFileError, match=r"text\.onnx has 'text', a tensor\(string\)"):
+        onnx.load(path)
+
+
+def test_a_fault_that_shows_only_when_the_model_runs_is_the_same_error(tmp_path):
+    table = helper.make_node("Constant", [], ["table"], value=helper.make_tensor("t", TensorProto.FLOAT, [2], [1.0, 2.0]))
+    index = helper.make_tensor_value_info("index", TensorProto.INT64, [1])
+    entry = helper.make_tensor_value_info("entry", TensorProto.FLOAT, [1])
+    nodes = [table, helper.make_node("Gather", ["table", "index"], ["entry"])]
+    runner = onnx.load(write(tmp_path / "gather.onnx", nodes, [index], [entry]))
+    np.testing.assert_array_equal(runner(np.array([1])), [2.0])
+    with pytest.raises(ModelFileError, match=r"gather\.onnx cannot be run by ONNX Runtime"):
+        runner(np.array([7]))
 
 
 @pytest.mark.parametrize("fault", ["empty", "foreign", "another format", "cut at 50 %", "cut at 99 %"])

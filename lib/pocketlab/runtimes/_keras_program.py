@@ -94,7 +94,7 @@ def to_mlpackage(model: Any, shape: tuple[int, ...], path: Path) -> None:
     """Convert a Keras 3 model to Core ML, through a concrete function: coremltools does not know Keras 3 itself."""
     import tensorflow as tf
 
-    from pocketlab.runtimes._coremltools import import_coremltools, quiet
+    from pocketlab.runtimes.mil._coremltools import import_coremltools, quiet
 
     hide(_HIDDEN_FROM_COREMLTOOLS)
     coremltools = import_coremltools()

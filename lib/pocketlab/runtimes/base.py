@@ -1,13 +1,13 @@
 """What every runtime shares: the four verbs' data types, and `measure`.
 
 Each runtime module has `export(model, example, path, **options) -> ModelFile`, `load(path) -> Runner`,
-`measure(runner, x) -> Measurement` and `inspect(path) -> Inspection`.
+`measure(runner, *arrays) -> Measurement` and `inspect(path) -> Inspection`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,9 @@ import numpy as np
 from pocketlab.errors import ModelFileError
 from pocketlab.operations.latency import latency_percentiles
 from pocketlab.runtimes.memory import PeakMemory
+
+Result = np.ndarray | tuple[np.ndarray, ...]
+"""What a model returns: its output, or a tuple where it has several."""
 
 MINIMUM_RUNS = 10
 _WARM_UP_SECONDS = 0.2
@@ -74,17 +77,27 @@ class Measurement:
 
 
 class Runner(Protocol):
-    """A loaded model: one array in, one array out."""
+    """A loaded model: one array for each input in, one array for each output out."""
 
     threads: int
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Run the model once on x, shaped as the model's input."""
+    @property
+    def inputs(self) -> tuple[TensorInfo, ...]:
+        """What the file says of its inputs, in the order in which a call takes them."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        """What the file says of its outputs, in the order in which a call returns them."""
+        ...
+
+    def __call__(self, *arrays: np.ndarray) -> Result:
+        """Run the model once on an array for each input; where there are several outputs, return a tuple of them."""
         ...
 
 
-def measure(runner: Runner, x: np.ndarray, *, seconds: float = 1.0, threads: int = 1) -> Measurement:
-    """Time single calls of `runner(x)` until `seconds` have passed and at least `MINIMUM_RUNS` were made.
+def measure(runner: Runner, *arrays: np.ndarray, seconds: float = 1.0, threads: int = 1) -> Measurement:
+    """Time single calls of `runner(*arrays)` until `seconds` have passed and at least `MINIMUM_RUNS` were made.
 
     The calls before, at least one and up to 0.2 s of them, warm caches up and are the ones during which memory is sampled, so
     that sampling does not disturb what is timed. Percentiles between two calls are interpolated linearly.
@@ -98,18 +111,18 @@ def measure(runner: Runner, x: np.ndarray, *, seconds: float = 1.0, threads: int
             f"load it again with threads={threads}, since a runtime fixes the number when it loads."
         )
     with PeakMemory(interval_s=0.02) as memory:
-        _time_calls(runner, x, min(seconds, _WARM_UP_SECONDS), minimum=1)
-    times = _time_calls(runner, x, seconds, minimum=MINIMUM_RUNS)
+        _time_calls(runner, arrays, min(seconds, _WARM_UP_SECONDS), minimum=1)
+    times = _time_calls(runner, arrays, seconds, minimum=MINIMUM_RUNS)
     p50_ms, p90_ms = latency_percentiles(times)
     return Measurement(p50_ms, p90_ms, 1000.0 * float(np.mean(times)), len(times), threads, memory.peak_mb)
 
 
-def _time_calls(runner: Runner, x: np.ndarray, seconds: float, minimum: int) -> list[float]:
+def _time_calls(runner: Runner, arrays: Sequence[np.ndarray], seconds: float, minimum: int) -> list[float]:
     times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < minimum or time.perf_counter() < end:
         start = time.perf_counter()
-        runner(x)
+        runner(*arrays)
         times.append(time.perf_counter() - start)
     return times
 
@@ -139,19 +152,42 @@ def check_model_path(path: str | Path, suffix: str) -> Path:
     return path
 
 
-def run_rows(call: Callable[[np.ndarray], np.ndarray], x: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Call a model whose input is `shape` with x (rows, …): all at once where the shapes agree, else row by row.
+def run_rows(
+    call: Callable[..., Sequence[np.ndarray]], arrays: Sequence[np.ndarray], inputs: Sequence[TensorInfo]
+) -> Result:
+    """Call a model whose inputs are `inputs` with `arrays`: all at once where the shapes agree, else row by row.
 
-    A file made for a batch of one can so be given a whole test set. None in `shape` stands for any size.
+    A file made for a batch of one can so be given a whole test set (rows, …). `call` takes an array for each input and
+    returns one for each output; what it returned for the rows is joined along the first axis.
 
-    Raises ValueError if x does not fit.
+    Raises ValueError for another number of arrays, or if one does not fit.
     """
-    if _fits(x.shape, shape):
-        return call(x)
-    if x.ndim == len(shape) > 0 and len(x) > 0 and _fits((1, *x.shape[1:]), shape):
-        return np.concatenate([call(x[row : row + 1]) for row in range(len(x))])
-    wanted = ", ".join("any" if size is None else str(size) for size in shape)
-    raise ValueError(f"The model takes an input of shape ({wanted}) and got {x.shape}.")
+    if len(arrays) != len(inputs):
+        wanted = "one input" if len(inputs) == 1 else f"{len(inputs)} inputs"
+        names = ", ".join(f"{info.name} {shape_text(info.shape)}" for info in inputs)
+        raise ValueError(f"The model takes {wanted} ({names}) and got {len(arrays)}: give an array for each, in this order.")
+    shapes = [array.shape for array in arrays]
+    if all(_fits(shape, info.shape) for shape, info in zip(shapes, inputs, strict=True)):
+        return _result(call(*arrays))
+    for shape, info in zip(shapes, inputs, strict=True):
+        if not shape or not shape[0] or not _fits((1, *shape[1:]), info.shape):
+            which = f" for {info.name!r}" if len(inputs) > 1 else ""
+            raise ValueError(f"The model takes an input of shape {shape_text(info.shape)}{which} and got {shape}.")
+    counts = [len(array) for array in arrays]
+    if len(set(counts)) > 1:
+        raise ValueError(f"Every input needs the same number of rows; the arrays have {counts}.")
+    returned = [call(*(array[row : row + 1] for array in arrays)) for row in range(counts[0])]
+    return _result([np.concatenate(output) for output in zip(*returned, strict=True)])
+
+
+def _result(outputs: Sequence[np.ndarray]) -> Result:
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+def shape_text(shape: Sequence[int | None]) -> str:
+    """Write a shape as Python does, with "any" for a flexible size."""
+    sizes = ["any" if size is None else str(size) for size in shape]
+    return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
 
 
 def _fits(got: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:

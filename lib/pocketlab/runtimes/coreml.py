@@ -16,7 +16,6 @@ from typing import Any, Literal
 import numpy as np
 
 from pocketlab.errors import UnavailableError
-from pocketlab.runtimes._coremltools import import_coremltools, quiet
 from pocketlab.runtimes.base import Runner, measure
 from pocketlab.runtimes.coreml_export import (
     ImageInput,
@@ -26,6 +25,7 @@ from pocketlab.runtimes.coreml_export import (
     export,
     quantize_weights,
 )
+from pocketlab.runtimes.mil._coremltools import import_coremltools, quiet
 from pocketlab.runtimes.mlinspect import Description, Feature, ImageFormat, describe, inspect
 
 __all__ = [

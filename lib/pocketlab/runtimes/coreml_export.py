@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pocketlab.errors import PocketlabError
-from pocketlab.runtimes._coremltools import import_coremltools, quiet
 from pocketlab.runtimes.base import ModelFile
+from pocketlab.runtimes.mil._coremltools import import_coremltools, quiet
+from pocketlab.runtimes.mil.package import read_package, size_bytes
 from pocketlab.runtimes.mlinspect import describe, inspect
-from pocketlab.runtimes.mlpackage import read_package, size_bytes
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pocketlab.runtimes import _litert
-from pocketlab.runtimes.base import ModelFile, measure, run_rows
+from pocketlab.runtimes.base import ModelFile, Result, TensorInfo, measure, run_rows
 from pocketlab.runtimes.litert_quantize import check_options, quantize_file
 from pocketlab.runtimes.tflite_file import FORMAT, inspect
 
@@ -23,7 +23,7 @@ __all__ = ["LiteRTRunner", "export", "inspect", "load", "measure", "quantize_fil
 
 def export(
     model: torch.nn.Module,
-    example: torch.Tensor,
+    example: torch.Tensor | tuple[torch.Tensor, ...],
     path: str | Path,
     *,
     quantization: str | None = None,
@@ -32,8 +32,9 @@ def export(
 ) -> ModelFile:
     """Convert a PyTorch model to .tflite, in float32 or quantized.
 
-    example: (batch, …), an input of the shape that the file will take. quantization, representative, per_channel: see
-    `quantize_file`; None keeps float32. The model is converted in evaluation mode and left as it was.
+    example: (batch, …), an input of the shape that the file will take, or a tuple with one for each input.
+    quantization, representative, per_channel: see `quantize_file`; None keeps float32. The model is converted in
+    evaluation mode and left as it was.
 
     Raises ValueError for options that do not go together.
     """
@@ -42,24 +43,25 @@ def export(
     if path.suffix != ".tflite":
         raise ValueError(f"{path.name} must end in .tflite, the name by which every tool knows the format.")
     path.parent.mkdir(parents=True, exist_ok=True)
+    examples = example if isinstance(example, tuple) else (example,)
     if quantization is None:
-        _convert(model, example, path)
+        _convert(model, examples, path)
         return ModelFile(path, FORMAT, path.stat().st_size)
     with tempfile.TemporaryDirectory() as folder:
         float_path = Path(folder) / "float.tflite"
-        _convert(model, example, float_path)
+        _convert(model, examples, float_path)
         return quantize_file(float_path, path, quantization, representative=representative, per_channel=per_channel)
 
 
-def _convert(model: torch.nn.Module, example: torch.Tensor, path: Path) -> None:
+def _convert(model: torch.nn.Module, examples: tuple[torch.Tensor, ...], path: Path) -> None:
     litert_torch = _litert.import_litert_torch()
     evaluated = copy.deepcopy(model).eval()
     with _litert.quiet():
-        litert_torch.convert(evaluated, (example,)).export(str(path))
+        litert_torch.convert(evaluated, examples).export(str(path))
 
 
 def load(path: str | Path, *, threads: int = 1, xnnpack: bool = True) -> LiteRTRunner:
-    """Load a .tflite file of one input and one output.
+    """Load a .tflite file.
 
     threads: of LiteRT's kernels and of XNNPACK. xnnpack: let the XNNPACK delegate take the operators that it can; without it
     LiteRT's own kernels run.
@@ -71,10 +73,10 @@ def load(path: str | Path, *, threads: int = 1, xnnpack: bool = True) -> LiteRTR
 
 
 class LiteRTRunner:
-    """A loaded .tflite model: float in, float out, whatever the file's own input and output types are.
+    """A loaded .tflite model: float in, float out where the file's own inputs and outputs are quantized.
 
-    threads: as given to `load`. operators: every operator of the graph, in order. partitions: those of them that a delegate
-    took, one tuple of names for each of its partitions.
+    threads: as given to `load`. inputs, outputs: of the first graph. operators: every operator of the graph, in order.
+    partitions: those of them that a delegate took, one tuple of names for each of its partitions.
     """
 
     def __init__(self, path: Path, interpreter: Any, threads: int) -> None:
@@ -82,36 +84,50 @@ class LiteRTRunner:
         self.threads = threads
         self._interpreter = interpreter
         with _litert.own_errors(path, "read by LiteRT"):
-            inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+            self._inputs, self._outputs = interpreter.get_input_details(), interpreter.get_output_details()
+            self.inputs = tuple(map(_tensor_info, self._inputs))
+            self.outputs = tuple(map(_tensor_info, self._outputs))
             self.operators, self.partitions = _delegation(interpreter)
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ValueError(
-                f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs; a runner takes one of each."
-            )
-        self._input, self._output = inputs[0], outputs[0]
-        self._shape = tuple(int(size) for size in self._input["shape"])
+        self._shapes = [tuple(map(int, details["shape"])) for details in self._inputs]
 
     @property
     def delegated(self) -> int:
         """How many of the operators a delegate took."""
         return sum(map(len, self.partitions))
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Run on x, float, of the file's input shape; more rows than it takes are run one after the other."""
-        return run_rows(self._run, np.asarray(x), self._shape)
+    def __call__(self, *arrays: np.ndarray) -> Result:
+        """Run on an array for each input, shaped as the file says; more rows than it takes are run one after the other."""
+        return run_rows(self._run, [np.asarray(array) for array in arrays], self.inputs)
 
-    def _run(self, x: np.ndarray) -> np.ndarray:
-        value = _to_tensor(x, self._input)
+    def _run(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        values = [_to_tensor(array, details) for array, details in zip(arrays, self._inputs, strict=True)]
         with _litert.own_errors(self.path, "run by LiteRT"):
-            self._interpreter.set_tensor(self._input["index"], value)
+            self._resize([value.shape for value in values])
+            for value, details in zip(values, self._inputs, strict=True):
+                self._interpreter.set_tensor(details["index"], value)
             self._interpreter.invoke()
-            return _from_tensor(self._interpreter.get_tensor(self._output["index"]), self._output)
+            return [_from_tensor(self._interpreter.get_tensor(details["index"]), details) for details in self._outputs]
+
+    def _resize(self, shapes: list[tuple[int, ...]]) -> None:
+        """Give flexible inputs the shapes of what comes; LiteRT plans its memory for one shape at a time."""
+        if shapes != self._shapes:
+            self._shapes = []  # none, until the plan for the new ones has succeeded
+            for shape, details in zip(shapes, self._inputs, strict=True):
+                self._interpreter.resize_tensor_input(details["index"], shape)
+            self._interpreter.allocate_tensors()
+            self._shapes = shapes
+
+
+def _tensor_info(details: dict[str, Any]) -> TensorInfo:
+    sizes = details["shape_signature"] if len(details["shape_signature"]) else details["shape"]
+    shape = tuple(None if size < 0 else int(size) for size in sizes)
+    return TensorInfo(details["name"], shape, np.dtype(details["dtype"]).name)
 
 
 def _to_tensor(x: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     dtype = details["dtype"]
     if not np.issubdtype(dtype, np.integer) or not details["quantization"][0]:
-        return np.ascontiguousarray(x, dtype)
+        return np.asarray(x, dtype, order="C")
     scale, zero_point = details["quantization"]
     limits = np.iinfo(dtype)
     return np.clip(np.round(x / scale) + zero_point, limits.min, limits.max).astype(dtype)

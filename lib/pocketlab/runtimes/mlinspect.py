@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pocketlab.runtimes.base import Inspection, TensorInfo
-from pocketlab.runtimes.mlpackage import (
+from pocketlab.runtimes.mil.package import (
     Package,
     argument_names,
     dtype,

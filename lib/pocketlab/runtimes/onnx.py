@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pocketlab.errors import ModelFileError
-from pocketlab.runtimes.base import Inspection, ModelFile, TensorInfo, check_model_path, measure, run_rows
+from pocketlab.runtimes.base import Inspection, ModelFile, Result, TensorInfo, check_model_path, measure, run_rows
 
 if TYPE_CHECKING:
     import torch
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 __all__ = ["OnnxRunner", "export", "inspect", "load", "measure"]
 
 FORMAT = "onnx"
+_DTYPES = {"bool", "float16", "float32", "float64", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
 _ERRORS_ONLY = 3  # ONNX Runtime's severities: 0 verbose, 1 information, 2 warning, 3 error, 4 fatal
 
 
-def export(model: torch.nn.Module, example: torch.Tensor, path: str | Path) -> ModelFile:
+def export(
+    model: torch.nn.Module, example: torch.Tensor | tuple[torch.Tensor, ...], path: str | Path
+) -> ModelFile:
     """Convert a PyTorch model to one .onnx file, weights included.
 
-    example: (batch, …), an input of the shape that the file will take. The model is converted in evaluation mode and left
-    as it was.
+    example: (batch, …), an input of the shape that the file will take, or a tuple with one for each input. The model is
+    converted in evaluation mode and left as it was.
     """
     import torch
 
@@ -37,22 +40,23 @@ def export(model: torch.nn.Module, example: torch.Tensor, path: str | Path) -> M
         raise ValueError(f"{path.name} must end in .onnx, the name by which every tool knows the format.")
     path.parent.mkdir(parents=True, exist_ok=True)
     evaluated = copy.deepcopy(model).eval()
+    examples = example if isinstance(example, tuple) else (example,)
     registration = logging.getLogger("torch.onnx._internal.exporter._registration")  # says that torchvision is missing
     level = registration.level
     registration.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.onnx.export(evaluated, (example,), path, dynamo=True, external_data=False, verbose=False)
+            torch.onnx.export(evaluated, examples, path, dynamo=True, external_data=False, verbose=False)
     finally:
         registration.setLevel(level)
     return ModelFile(path, FORMAT, path.stat().st_size)
 
 
 def load(path: str | Path, *, threads: int = 1) -> OnnxRunner:
-    """Load an .onnx file of one input and one output with ONNX Runtime's CPU kernels.
+    """Load an .onnx file with ONNX Runtime's CPU kernels.
 
-    Raises ModelFileError for a file that is missing, damaged, or of another kind.
+    Raises ModelFileError for a file that is missing, damaged, of another kind, or that takes or returns anything but tensors.
     """
     import onnxruntime
 
@@ -64,32 +68,49 @@ def load(path: str | Path, *, threads: int = 1) -> OnnxRunner:
     try:
         session = onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no base class of their own
-        reason = " ".join(str(error).split()).replace(os.fspath(path), path.name)
-        raise ModelFileError(f"{path.name} cannot be loaded by ONNX Runtime: {reason}") from error
+        raise _own_error(path, "loaded", error) from error
     return OnnxRunner(path, session, threads)
 
 
+def _own_error(path: Path, done: str, error: Exception) -> ModelFileError:
+    reason = " ".join(str(error).split()).replace(os.fspath(path), path.name)
+    return ModelFileError(f"{path.name} cannot be {done} by ONNX Runtime: {reason}")
+
+
 class OnnxRunner:
-    """A loaded .onnx model: one array in, one array out. threads: as given to `load`."""
+    """A loaded .onnx model. threads: as given to `load`. inputs, outputs: of its graph."""
 
     def __init__(self, path: Path, session: Any, threads: int) -> None:
         self.path = path
         self.threads = threads
         self._session = session
-        inputs, outputs = session.get_inputs(), session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ValueError(
-                f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs; a runner takes one of each."
-            )
-        self._name = inputs[0].name
-        self._shape = tuple(size if isinstance(size, int) else None for size in inputs[0].shape)
+        self.inputs = tuple(_described(path, value) for value in session.get_inputs())
+        self.outputs = tuple(_described(path, value) for value in session.get_outputs())
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Run on x, float32, of the file's input shape; more rows than it takes are run one after the other."""
-        return run_rows(self._run, np.ascontiguousarray(x, np.float32), self._shape)
+    def __call__(self, *arrays: np.ndarray) -> Result:
+        """Run on an array for each input, shaped as the file says; more rows than it takes are run one after the other."""
+        return run_rows(self._run, [np.asarray(array) for array in arrays], self.inputs)
 
-    def _run(self, x: np.ndarray) -> np.ndarray:
-        return self._session.run(None, {self._name: x})[0]
+    def _run(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        given = {
+            info.name: np.asarray(array, info.dtype, order="C")
+            for info, array in zip(self.inputs, arrays, strict=True)
+        }
+        try:
+            return self._session.run(None, given)
+        except Exception as error:  # as above
+            raise _own_error(self.path, "run", error) from error
+
+
+def _described(path: Path, value: Any) -> TensorInfo:
+    """Turn ONNX Runtime's description of an input or output into ours; its types read `tensor(float)`."""
+    kind = value.type.removeprefix("tensor(").removesuffix(")")
+    dtype = {"float": "float32", "double": "float64"}.get(kind, kind)
+    if dtype not in _DTYPES:
+        raise ModelFileError(
+            f"{path.name} has {value.name!r}, a {value.type}: only tensors of numbers can be given to a model here."
+        )
+    return TensorInfo(value.name, tuple(size if isinstance(size, int) else None for size in value.shape), dtype)
 
 
 def inspect(path: str | Path) -> Inspection:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pocketlab.errors import ModelFileError
-from pocketlab.runtimes._coremltools import import_coremltools
+from pocketlab.runtimes.mil._coremltools import import_coremltools
 
 _LARGEST_MANIFEST = 1 << 20  # bytes; a real one has about 600
 _BLOB_METADATA = struct.Struct("<IIQQ40x")  # sentinel, type, bytes, offset of the data, padding and reserved words

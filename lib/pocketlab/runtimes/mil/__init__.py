@@ -1,0 +1,1 @@
+"""Run Core ML programs on any system."""

@@ -1,0 +1,1 @@
+"""Operators of the family classify: to be written."""

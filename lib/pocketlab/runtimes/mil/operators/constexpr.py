@@ -1,0 +1,1 @@
+"""Operators of the family constexpr: to be written."""

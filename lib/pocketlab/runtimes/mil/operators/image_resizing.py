@@ -1,0 +1,1 @@
+"""Operators of the family image_resizing: to be written."""

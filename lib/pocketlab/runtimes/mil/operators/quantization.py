@@ -1,0 +1,1 @@
+"""Operators of the family quantization: to be written."""

@@ -1,0 +1,1 @@
+"""Operators of the family random: to be written."""

@@ -1,0 +1,1 @@
+"""Operators of the family reduction: to be written."""

@@ -1,0 +1,1 @@
+"""Operators of the family scatter_gather: to be written."""

@@ -1,0 +1,1 @@
+"""Operators of the family tensor_operation: to be written."""

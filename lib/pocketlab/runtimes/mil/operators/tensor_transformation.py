@@ -1,0 +1,1 @@
+"""Operators of the family tensor_transformation: to be written."""
