@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import stat
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,14 @@ def load_tensors(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     than the memory that is free.
     """
     path = Path(path)
-    _check_header(path, _check_file(path))
+    size = _check_file(path)
     try:
+        _check_header(path, size)
         with safe_open(path, "pt") as file:
             # A copy, because the original is the file itself, mapped: cut the file short, and reading it kills the process.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    except ModelFileError:
+        raise
     except (SafetensorError, OSError, RuntimeError, ValueError, KeyError, AttributeError) as error:
         reason = " ".join(str(error).split()).removeprefix("Error while deserializing header: ")
         raise _damaged(path, reason) from error
@@ -112,12 +116,10 @@ def _check_header(path: Path, size: int) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"the name {twice!r} is given twice")
-    return made
+    counts = Counter(name for name, _ in pairs)
+    if len(counts) < len(pairs):
+        raise ValueError(f"the name {counts.most_common(1)[0][0]!r} is given twice")
+    return dict(pairs)
 
 
 def _damaged(path: Path, reason: str) -> ModelFileError:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pocketlab.errors import ModelFileError
 from pocketlab.runtimes import tflite_file
+from pocketlab.runtimes.trial import trial
 
 _lock = threading.RLock()
 _delegate_announced = False
@@ -50,7 +51,17 @@ def quiet(*loggers: str) -> Iterator[None]:
 
 
 def interpreter(path: Path, *, threads: int = 1, xnnpack: bool = True) -> Any:
-    """Return an `ai_edge_litert` interpreter of the file, tensors allocated. Raises ModelFileError for a damaged file."""
+    """Return an `ai_edge_litert` interpreter of the file, tensors allocated. Raises ModelFileError for a damaged file.
+
+    The file is tried in a child process first; see `pocketlab.runtimes.trial`.
+    """
+    tflite_file.check(path)
+    trial(path, "litert", threads=threads, xnnpack=xnnpack)
+    return untried(path, threads=threads, xnnpack=xnnpack)
+
+
+def untried(path: Path, *, threads: int, xnnpack: bool) -> Any:
+    """Do as `interpreter` does, without the trial: a damaged file may crash the process that calls this."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     for graph in tflite_file.read(path).graphs:
@@ -63,7 +74,11 @@ def interpreter(path: Path, *, threads: int = 1, xnnpack: bool = True) -> Any:
                 )
     kind = OpResolverType.BUILTIN if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     with own_errors(path, "loaded by LiteRT"):
-        made = Interpreter(os.fspath(path), num_threads=threads, experimental_op_resolver_type=kind)
+        # The content, not the path: LiteRT would map the file into memory, and the next export to that path would change the
+        # weights of this model, or end the process where the new file is shorter.
+        made = Interpreter(
+            model_content=path.read_bytes(), num_threads=threads, experimental_op_resolver_type=kind
+        )
         with _delegate_unannounced() if xnnpack else nullcontext():
             made.allocate_tensors()
     return made

@@ -1,4 +1,4 @@
-"""Core ML: convert to an .mlpackage anywhere, look into it anywhere, run it where Apple's runtime is (macOS).
+"""Core ML: convert to an .mlpackage, look into it and run it anywhere; in Apple's runtime where that is (macOS).
 
 The four verbs are `export`, `load`, `measure` and `inspect`. `describe` reads back what a package says of itself,
 `quantize_weights` makes it smaller, `deployment_targets` shows what a minimum iOS version changes, and `compute_plan`
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from pocketlab.errors import UnavailableError
-from pocketlab.runtimes.base import Runner, measure
+from pocketlab.runtimes.base import Result, TensorInfo, measure, run_rows
 from pocketlab.runtimes.coreml_export import (
     ImageInput,
     Metadata,
@@ -26,17 +26,24 @@ from pocketlab.runtimes.coreml_export import (
     quantize_weights,
 )
 from pocketlab.runtimes.mil._coremltools import import_coremltools, quiet
-from pocketlab.runtimes.mlinspect import Description, Feature, ImageFormat, describe, inspect
+from pocketlab.runtimes.mil.features import Feature, ImageFormat
+from pocketlab.runtimes.mlinspect import Description, describe, inspect
+
+if TYPE_CHECKING:
+    from pocketlab.runtimes.mil.interpreter import Precision
 
 __all__ = [
     "COMPUTE_UNITS",
+    "CoreMLRunner",
     "Description",
     "Feature",
     "ImageFormat",
     "ImageInput",
     "Metadata",
+    "OutputDifference",
     "Placement",
     "TargetRow",
+    "compare",
     "compute_plan",
     "deployment_targets",
     "describe",
@@ -82,39 +89,137 @@ def image_scale_bias(
     return float(1 / (input_range * stds.mean())), tuple(float(b) for b in -means / stds)
 
 
-def load(path: str | os.PathLike[str], *, compute_units: ComputeUnits = "all") -> Runner:
-    """Load a package into Apple's runtime, limited to `compute_units` (see `COMPUTE_UNITS`).
+def load(
+    path: str | os.PathLike[str],
+    *,
+    compute_units: ComputeUnits = "all",
+    precision: Precision = "float16",
+    threads: int = 1,
+    tell: Callable[[str], None] = print,
+) -> CoreMLRunner:
+    """Load a package: into Apple's runtime on macOS, else into the reference interpreter, which `tell` is told in one line.
 
-    The runner takes an array shaped as the input; for an image input, pixels (1, channels, height, width) from 0 to
-    255, in RGB order. It returns the output; for a classifier, one number per label, (1, labels), in the labels' order.
-    Raises ModelFileError if the package is damaged, ValueError for other compute units, UnavailableError off macOS.
+    compute_units limits Apple's runtime (see `COMPUTE_UNITS`). precision and threads are the interpreter's: "float16" honors
+    every float16 in the program, "float32" computes all of it in float32. The runner takes an array shaped as each input;
+    for an image, pixels (1, channels, height, width) from 0 to 255, in RGB order. It returns the outputs; for a classifier,
+    one number per label, (1, labels), in the labels' order. A model with states begins with zeros at each call;
+    `mil.load` keeps them between calls.
+    Raises ModelFileError if the package is damaged, UnsupportedOperatorError if the interpreter lacks an operator of it,
+    ValueError for other compute units.
     """
+    _check_units(compute_units)
     described = describe(path)
-    return _AppleRunner(_apple_model(path, compute_units, "Running a model"), described)
+    if sys.platform == "darwin":
+        return _AppleRunner(_apple_model(path, compute_units, "Running a model"), described)
+    runner = _InterpretedRunner(path, described, precision, threads)
+    tell(INTERPRETED)
+    return runner
 
 
-class _AppleRunner:
-    """One input, one output, on Apple's runtime; the system chooses how many threads it uses."""
+INTERPRETED = (
+    "Core ML runs here in Pocketlab's reference interpreter: the numbers are the program's, the time is not Apple's runtime's."
+)
 
-    threads = 0
+
+class CoreMLRunner:
+    """A loaded package: an array for each input in, an array for each output out."""
+
+    threads = 0  # Apple's runtime chooses by itself
+
+    def __init__(self, described: Description) -> None:
+        self._features = described.inputs
+        self._labels = described.class_labels
+        self.inputs = tuple(TensorInfo(f.name, f.shape, f.dtype) for f in described.inputs)
+        outputs = tuple(TensorInfo(f.name, f.shape, f.dtype) for f in described.outputs)
+        # Of a classifier's two outputs, the label and a number for each label, the second says it all.
+        self.outputs = (TensorInfo(outputs[-1].name, (1, len(self._labels)), "float32"),) if self._labels else outputs
+
+    def __call__(self, *arrays: np.ndarray) -> Result:
+        """Run the model once on an array for each input; more rows than it takes are run one after the other."""
+        return run_rows(self._run, [np.asarray(array) for array in arrays], self.inputs)
+
+    def _run(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        given = {feature.name: array for feature, array in zip(self._features, arrays, strict=True)}
+        results = self._predict(given)
+        if self._labels:
+            scores = results[self.outputs[0].name]
+            return [np.array([[scores[label] for label in self._labels]])]
+        return [np.asarray(results[output.name]) for output in self.outputs]
+
+    def _predict(self, given: dict[str, np.ndarray]) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class _InterpretedRunner(CoreMLRunner):
+    """Runs in the reference interpreter, with `threads` of torch's threads."""
+
+    def __init__(self, path: str | os.PathLike[str], described: Description, precision: Precision, threads: int) -> None:
+        super().__init__(described)
+        from pocketlab.runtimes import mil
+
+        self.threads = threads
+        self._model = mil.load(path, precision=precision)
+
+    def _predict(self, given: dict[str, np.ndarray]) -> dict[str, Any]:
+        import torch
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            return self._model.predict(given, self._model.make_state() if self._model.states else None)
+        finally:
+            torch.set_num_threads(before)
+
+
+class _AppleRunner(CoreMLRunner):
+    """Runs in Apple's runtime."""
 
     def __init__(self, model: Any, described: Description) -> None:
+        super().__init__(described)
         self._model = model
-        self._input = described.inputs[0]
-        self._labels = described.class_labels
-        self._output = described.outputs[-1].name  # a classifier's last output holds the numbers
+        self._has_states = bool(model.get_spec().description.state)
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Run the model once on x."""
-        out = self._model.predict({self._input.name: self._picture(x) if self._input.image else x})[self._output]
-        return np.array([[out[label] for label in self._labels]]) if self._labels else np.asarray(out)
+    def _predict(self, given: dict[str, np.ndarray]) -> dict[str, Any]:
+        images = {feature.name for feature in self._features if feature.image}
+        pictures = {name: _picture(array) if name in images else array for name, array in given.items()}
+        return self._model.predict(pictures, self._model.make_state() if self._has_states else None)
 
-    def _picture(self, x: np.ndarray) -> Any:
-        """Return pixels (1, channels, height, width) as the PIL image that Apple's runtime takes, in RGB order."""
-        from PIL import Image
 
-        pixels = np.clip(np.rint(x[0]), 0, 255).astype(np.uint8)
-        return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+def _picture(pixels: np.ndarray) -> Any:
+    """Return pixels (1, channels, height, width) as the PIL image that Apple's runtime takes, in RGB order."""
+    from PIL import Image
+
+    planes = np.clip(np.rint(pixels[0]), 0, 255).astype(np.uint8)
+    return Image.fromarray(planes[0] if len(planes) == 1 else np.ascontiguousarray(planes.transpose(1, 2, 0)))
+
+
+@dataclass(frozen=True)
+class OutputDifference:
+    """How far the interpreter's output is from Apple's: the largest difference, and that over the largest of Apple's numbers."""
+
+    output: str
+    largest: float
+    relative: float
+
+
+def compare(
+    path: str | os.PathLike[str], inputs: Sequence[np.ndarray], *, compute_units: ComputeUnits = "cpu_only"
+) -> list[OutputDifference]:
+    """Run a package on the same inputs in Apple's runtime and in the reference interpreter; return a row for each output.
+
+    Raises ModelFileError if the package is damaged, UnavailableError off macOS.
+    """
+    described = describe(path)
+    theirs = _AppleRunner(_apple_model(path, compute_units, "Comparing with Apple's runtime"), described)
+    ours = _InterpretedRunner(path, described, "float16", threads=1)
+    return [
+        OutputDifference(info.name, float(np.abs(a - b).max()), float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-12)))
+        for info, a, b in zip(ours.outputs, _several(ours(*inputs)), _several(theirs(*inputs)), strict=True)
+    ]
+
+
+def _several(result: Result) -> tuple[np.ndarray, ...]:
+    return result if isinstance(result, tuple) else (result,)
 
 
 @dataclass(frozen=True)
@@ -162,14 +267,18 @@ def _device_name(device: Any) -> str:
     return {"NeuralEngine": "neural engine"}.get(name, name.lower())
 
 
-def _apple_model(path: str | os.PathLike[str], compute_units: ComputeUnits, what: str) -> Any:
-    """Return the model loaded in Apple's runtime, or say that there is none here."""
+def _check_units(compute_units: str) -> None:
     if compute_units not in COMPUTE_UNITS:
         raise ValueError(f"compute_units is one of {', '.join(COMPUTE_UNITS)}; {compute_units!r} is not.")
+
+
+def _apple_model(path: str | os.PathLike[str], compute_units: ComputeUnits, what: str) -> Any:
+    """Return the model loaded in Apple's runtime, or say that there is none here."""
+    _check_units(compute_units)
     if sys.platform != "darwin":
         raise UnavailableError(
-            f"{what} needs Apple's Core ML runtime, which exists on macOS only; export, inspect, describe and "
-            "quantize_weights work here, and the package that they write runs on a Mac, an iPhone or an iPad."
+            f"{what} needs Apple's Core ML runtime, which exists on macOS only. Here `load` runs a package in the reference "
+            "interpreter, and export, inspect, describe and quantize_weights work as everywhere."
         )
     ct = import_coremltools()
     unit = {"cpu_and_neural_engine": "CPU_AND_NE"}.get(compute_units, compute_units.upper())

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from pocketlab.runtimes.base import Inspection, TensorInfo
+from pocketlab.runtimes.mil.features import Feature, class_labels, interface
 from pocketlab.runtimes.mil.package import (
     Package,
     argument_names,
@@ -17,38 +15,13 @@ from pocketlab.runtimes.mil.package import (
     elements,
     operations,
     read_package,
-    shape,
     size_bytes,
     stored_bytes,
     values,
     whole,
 )
 
-Flexible = dict[int, tuple[int, int]] | tuple[tuple[int, ...], ...]
 _MINIMUM_SYSTEM = {6: "iOS15", 7: "iOS16", 8: "iOS17", 9: "iOS18", 10: "iOS26"}  # by specification version
-
-
-@dataclass(frozen=True)
-class ImageFormat:
-    """An image input: the model sees `scale * pixel + bias`, one scale for all channels and one bias per channel."""
-
-    color_layout: str
-    height: int
-    width: int
-    scale: float
-    bias: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Feature:
-    """An input or output. `flexible` is {axis: (lowest, highest)}, highest -1 if unbounded, or a tuple of shapes."""
-
-    name: str
-    kind: str
-    shape: tuple[int | None, ...]
-    dtype: str
-    flexible: Flexible | None = None
-    image: ImageFormat | None = None
 
 
 @dataclass(frozen=True)
@@ -127,124 +100,39 @@ def _count(package: Package) -> Inspection:
                 if is_part or "float" in dtype(value.type):
                     bytes_by_type[dtype(value.type)] += stored_bytes(value.type)
                     parameters += 0 if is_part else elements(value.type)
-    inputs, outputs = _features(package)
+    main = interface(package)
     return Inspection(
         format="mlpackage",
         size_bytes=size_bytes(package.path),
         operators=dict(operators),
         parameters=parameters,
         bytes_by_type=dict(bytes_by_type),
-        inputs=tuple(TensorInfo(f.name, f.shape, f.dtype) for f in inputs),
-        outputs=tuple(TensorInfo(f.name, f.shape, f.dtype) for f in outputs),
+        inputs=tuple(TensorInfo(f.name, f.shape, f.dtype) for f in main.inputs),
+        outputs=tuple(TensorInfo(f.name, f.shape, f.dtype) for f in main.outputs),
     )
 
 
 def _describe(package: Package) -> Description:
     """Collect what `describe` returns."""
-    inputs, outputs = _features(package)
+    main = interface(package)
     metadata = package.spec.description.metadata
     version = package.spec.specificationVersion
-    main = next(iter(package.spec.mlProgram.functions.values()))
     return Description(
         specification_version=version,
         minimum_system=_MINIMUM_SYSTEM.get(version, "unknown"),
-        opset=main.opset,
+        opset=package.spec.mlProgram.functions[main.function].opset,
         author=metadata.author,
         license=metadata.license,
         description=metadata.shortDescription,
         version=metadata.versionString,
-        inputs=inputs,
-        outputs=outputs,
-        class_labels=_class_labels(package),
+        inputs=main.inputs,
+        outputs=main.outputs,
+        class_labels=class_labels(package),
         functions={
             name: tuple(op.type for op in operations(block) if not op.type.startswith("const"))
             for name, block in package.functions().items()
         },
     )
-
-
-def _features(package: Package) -> tuple[tuple[Feature, ...], tuple[Feature, ...]]:
-    """Return the inputs and outputs of the default function, with the shapes that the program itself gives them."""
-    description = package.spec.description
-    for function in description.functions:  # present if there is more than one
-        if function.name == description.defaultFunctionName:
-            description = function
-    types = {}
-    for name, block in package.functions().items():
-        types.update({i.name: i.type for i in package.spec.mlProgram.functions[name].inputs})
-        types.update({o.name: o.type for op in operations(block) for o in op.outputs})
-    return (
-        tuple(_feature(package, i, types) for i in description.input),
-        tuple(_feature(package, o, types) for o in description.output),
-    )
-
-
-def _feature(package: Package, feature: Any, types: dict[str, Any]) -> Feature:
-    """Join a feature of the interface with its tensor in the program."""
-    kind = feature.type.WhichOneof("Type").removesuffix("Type")
-    dimensions = shape(types[feature.name]) if feature.name in types else ()
-    if kind == "multiArray":
-        array = feature.type.multiArrayType
-        element = array.ArrayDataType.Name(array.dataType).lower()
-        return Feature(feature.name, "tensor", dimensions, element, _flexible_array(array))
-    if kind == "image":
-        image = feature.type.imageType
-        layout = image.ColorSpace.Name(image.colorSpace).lower()
-        scale = _floats(_operand(package, f"{feature.name}__scaled__"))
-        bias = _floats(_operand(package, f"{feature.name}__biased__"))
-        channels = 3 if layout in ("rgb", "bgr") else 1
-        described = ImageFormat(layout, image.height, image.width, (scale or (1.0,))[0], bias or (0.0,) * channels)
-        return Feature(feature.name, "image", dimensions, f"{layout} image", _flexible_image(image), described)
-    return Feature(feature.name, kind, dimensions, kind)
-
-
-def _flexible_array(array: Any) -> Flexible | None:
-    """Return the flexible shapes of a tensor as `Feature.flexible` holds them."""
-    if array.enumeratedShapes.shapes:
-        return tuple(tuple(s.shape) for s in array.enumeratedShapes.shapes)
-    ranges = {axis: (r.lowerBound, r.upperBound) for axis, r in enumerate(array.shapeRange.sizeRanges)}
-    return {axis: r for axis, r in ranges.items() if r[0] != r[1]} or None
-
-
-def _flexible_image(image: Any) -> Flexible | None:
-    """Return the flexible sizes of an image: axes 2 and 3 are height and width, or a list of (height, width)."""
-    if image.enumeratedSizes.sizes:
-        return tuple((size.height, size.width) for size in image.enumeratedSizes.sizes)
-    if not image.HasField("imageSizeRange"):
-        return None
-    sizes = {2: image.imageSizeRange.heightRange, 3: image.imageSizeRange.widthRange}
-    return {axis: (r.lowerBound, r.upperBound) for axis, r in sizes.items() if r.lowerBound != r.upperBound} or None
-
-
-def _operand(package: Package, output: str) -> Any:
-    """Return the constant that the operation named `output` multiplies by or adds; None without such an operation."""
-    for block in package.functions().values():
-        constants = {op.outputs[0].name: op.attributes["val"] for op in block.operations if op.type == "const"}
-        for op in block.operations:
-            if op.outputs and op.outputs[0].name == output:
-                named = [constants[name] for name in argument_names(op) if name in constants]
-                return next(iter(named), None)
-    return None
-
-
-def _floats(value: Any) -> tuple[float, ...]:
-    """Return the numbers of a constant inside the protobuf: float32 as they are, float16 as bytes. Empty for None."""
-    if value is None:
-        return ()
-    tensor = value.immediateValue.tensor
-    if tensor.WhichOneof("value") == "bytes":
-        return tuple(float(x) for x in np.frombuffer(tensor.bytes.values, np.float16))
-    return tuple(tensor.floats.values)
-
-
-def _class_labels(package: Package) -> tuple[str, ...]:
-    """Return the labels that the program's `classify` operation gives to the classes."""
-    for block in package.functions().values():
-        for op in operations(block):
-            if op.type == "classify":
-                labels = op.inputs["classes"].arguments[0].value.immediateValue.list.values
-                return tuple(label.immediateValue.tensor.strings.values[0] for label in labels)
-    return ()
 
 
 def _feature_text(feature: Feature) -> str:

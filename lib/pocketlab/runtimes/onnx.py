@@ -14,6 +14,7 @@ import numpy as np
 
 from pocketlab.errors import ModelFileError
 from pocketlab.runtimes.base import Inspection, ModelFile, Result, TensorInfo, check_model_path, measure, run_rows
+from pocketlab.runtimes.trial import trial
 
 if TYPE_CHECKING:
     import torch
@@ -58,18 +59,23 @@ def load(path: str | Path, *, threads: int = 1) -> OnnxRunner:
 
     Raises ModelFileError for a file that is missing, damaged, of another kind, or that takes or returns anything but tensors.
     """
+    path = check_model_path(path, ".onnx")
+    trial(path, "onnx", threads=threads)
+    return OnnxRunner(path, untried(path, threads), threads)
+
+
+def untried(path: Path, threads: int) -> Any:
+    """Return an ONNX Runtime session of a file that was not tried: a damaged one may crash the process that calls this."""
     import onnxruntime
 
-    path = check_model_path(path, ".onnx")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY + 1  # an error is raised, and need not be printed too
     try:
-        session = onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no base class of their own
         raise _own_error(path, "loaded", error) from error
-    return OnnxRunner(path, session, threads)
 
 
 def _own_error(path: Path, done: str, error: Exception) -> ModelFileError:

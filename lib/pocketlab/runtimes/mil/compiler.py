@@ -16,12 +16,18 @@ LARGEST_TENSOR = 1 << 30
 """Elements: 4 GiB as float32, more than a phone lets an app use. A program that asks for more is damaged, or a trap."""
 
 # How a value of each MIL type is held. float16 is held in float32, and rounded if the program is to be computed so; torch
-# has no arithmetic on unsigned types wider than a byte.
+# has no arithmetic on unsigned types wider than a byte. Types of less than a byte, of compressed weights, take a byte each.
 HELD_AS = {
     "fp16": torch.float32,
     "fp32": torch.float32,
     "fp64": torch.float32,
     "bool": torch.bool,
+    "int4": torch.int8,
+    "uint1": torch.uint8,
+    "uint2": torch.uint8,
+    "uint3": torch.uint8,
+    "uint4": torch.uint8,
+    "uint6": torch.uint8,
     "int8": torch.int8,
     "uint8": torch.uint8,
     "int16": torch.int16,
@@ -30,7 +36,14 @@ HELD_AS = {
     "uint32": torch.int64,
     "int64": torch.int64,
 }
-_CONTROL_FLOW = ("cond", "while_loop")
+CONTROL_FLOW = ("cond", "while_loop")
+
+
+@dataclass
+class State:
+    """A tensor that outlives a call. `read_state` gives it and `coreml_update_state` replaces it."""
+
+    value: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -112,8 +125,9 @@ class Compiler:
                 continue
             step = self._step(operation)
             if operation.op_type.startswith("constexpr_") and not step.computed:  # weights are expanded once
-                (result,) = step.results
-                self._constants[result.slot] = held(step.function(**step.settings), result)
+                values = step.function(**step.settings)
+                for result, value in zip(step.results, values if type(values) is tuple else (values,), strict=True):
+                    self._constants[result.slot] = held(value, result)
             else:
                 steps.append(step)
         outputs = [self._slot(var) for var in block.outputs]
@@ -129,7 +143,7 @@ class Compiler:
             f"function {self._function!r})"
         )
         kind = operation.op_type
-        if kind not in OPERATORS and kind not in _CONTROL_FLOW:
+        if kind not in OPERATORS and kind not in CONTROL_FLOW:
             raise UnsupportedOperatorError(f"{place} has no implementation here; mil.coverage() lists those that have.")
         arguments = {name: value for name, value in operation.inputs.items() if value is not None and name[0] != "_"}
         known = OPERATORS.get(kind)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-import numpy as np
 import torch
 
 from pocketlab.errors import PocketlabError
@@ -138,11 +137,3 @@ class _Run:
             if slot not in self.kept:
                 self.slots[slot] = None
         return values
-
-
-def to_numpy(value: Any, dtype: type[np.generic] | None = None) -> Any:
-    """Return a tensor as an array, of `dtype` if given; anything else as it is."""
-    if not isinstance(value, torch.Tensor):
-        return value
-    array = value.numpy()
-    return array if dtype is None else array.astype(dtype)
