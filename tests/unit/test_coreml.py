@@ -276,10 +276,71 @@ def test_deployment_targets_differ_as_documented(net, example):
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="Apple's runtime is here")
 class TestOffMacOS:
-    @pytest.mark.parametrize("verb", [coreml.load, coreml.compute_plan])
+    @pytest.mark.parametrize(
+        "verb", [coreml.compute_plan, lambda path: coreml.compare(path, [np.zeros((1, 1, 8, 8), np.float32)])]
+    )
     def test_one_sentence_says_what_is_lost_and_what_works(self, traced, verb):
         with pytest.raises(UnavailableError, match=r"macOS only.*inspect"):
             verb(traced.path)
+
+    def test_loading_says_in_one_line_what_runs_it(self, traced, capsys):
+        coreml.load(traced.path)
+        assert capsys.readouterr().out.splitlines() == [coreml.INTERPRETED]
+        told = []
+        coreml.load(traced.path, tell=told.append)
+        assert (told, capsys.readouterr().out) == ([coreml.INTERPRETED], "")
+
+    def test_a_runner_gives_the_networks_logits_row_by_row(self, traced, net):
+        x = torch.rand(7, 1, 8, 8)
+        with torch.no_grad():
+            expected = net.eval()(x).numpy()
+        net.train()
+        scale = np.abs(expected).max()
+        half = coreml.load(traced.path, tell=str)
+        assert (half.inputs[0].shape, half.outputs[0].name, half.threads) == ((1, 1, 8, 8), "y", 1)
+        assert 0 < np.abs(half(x.numpy()) - expected).max() < 1e-2 * scale  # float16 has 11 bits
+        rounded_weights = coreml.load(traced.path, precision="float32", tell=str)
+        assert np.abs(rounded_weights(x.numpy()) - expected).max() < 1e-2 * scale
+
+    def test_a_classifier_gives_a_number_for_each_label(self, classifier, net):
+        pixels = np.random.default_rng(0).integers(0, 17, (3, 1, 8, 8)).astype(np.uint8)
+        with torch.no_grad():
+            expected = net.eval()((torch.from_numpy(pixels) / 16 - 0.3) / 0.4).softmax(1).numpy()
+        net.train()
+        runner = coreml.load(classifier.path, tell=str)
+        assert runner.outputs[0].shape == (1, 10)
+        np.testing.assert_allclose(runner(pixels), expected, rtol=0, atol=5e-3)  # probabilities of 11 bits
+
+    def test_a_model_with_states_begins_anew_at_each_call(self, folder):
+        from mil_harness import ct
+
+        class Total(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.register_buffer("total", torch.zeros(2, dtype=torch.float16))
+
+            def forward(self, x):
+                self.total += x
+                return self.total * 1.0
+
+        ct.convert(
+            torch.jit.trace(Total().eval(), torch.zeros(2)),
+            inputs=[ct.TensorType(name="x", shape=(2,))],
+            outputs=[ct.TensorType(name="y")],
+            states=[ct.StateType(wrapped_type=ct.TensorType(shape=(2,), dtype=np.float16), name="total")],
+            minimum_deployment_target=ct.target.iOS18,
+            skip_model_load=True,
+        ).save(str(folder / "total.mlpackage"))
+        runner = coreml.load(folder / "total.mlpackage", tell=str)
+        for _ in range(2):
+            np.testing.assert_array_equal(runner(np.float32([1, 2])), [1, 2])
+
+    def test_it_can_be_measured(self, traced):
+        runner = coreml.load(traced.path, tell=str)
+        measured = coreml.measure(runner, np.zeros((1, 1, 8, 8), np.float32), seconds=0.05)
+        assert 0 < measured.p50_ms <= measured.p90_ms
+        with pytest.raises(ValueError, match="loaded for 1 thread"):
+            coreml.measure(runner, np.zeros((1, 1, 8, 8), np.float32), threads=2)
 
     def test_a_damaged_package_is_named_first(self, tmp_path):
         with pytest.raises(ModelFileError, match="nothing is at"):

@@ -96,8 +96,10 @@ def test_json_holds_the_same():
 def test_the_summary_is_one_line_about_this_machine():
     summary = doctor.machine_summary()
     assert "\n" not in summary
-    assert "LiteRT, ONNX Runtime: yes" in summary
-    assert ("Core ML runtime: yes" if sys.platform == "darwin" else "Core ML runtime: no (macOS only)") in summary
+    assert "LiteRT, ExecuTorch, ONNX Runtime: yes" in summary
+    apple = "Core ML: Apple's runtime"
+    interpreted = "Core ML: reference interpreter (Apple's runtime: macOS only)"
+    assert (apple if sys.platform == "darwin" else interpreted) in summary
 
 
 def test_limits_of_a_container_count(monkeypatch):

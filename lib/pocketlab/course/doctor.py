@@ -112,13 +112,14 @@ TOOLS: tuple[Tool, ...] = (
     Tool(
         "Core ML runtime",
         _core_ml,
-        "running .mlpackage models; they are still made and read: labs 01, 16, 25",
+        "Apple's timings and compute plans; .mlpackage models run in the reference interpreter: labs 01, 16, 25",
         "none: Apple's framework is on macOS only",
         "part of macOS",
     ),
     _pip_tool("LiteRT", _package("ai-edge-litert"), "running .tflite models: labs 01, 02, 09, 13, 16, 25"),
     _pip_tool("litert-torch", _package("litert-torch"), "PyTorch to .tflite: labs 01, 13, 25"),
     _pip_tool("ai-edge-quantizer", _package("ai-edge-quantizer"), "int8 .tflite models: labs 01, 13, 25"),
+    _pip_tool("ExecuTorch", _package("executorch"), "making and running .pte models: labs 01, 04, 25"),
     _pip_tool("ONNX Runtime", _package("onnxruntime"), "running .onnx models: labs 01, 19, 24"),
     _pip_tool("Netron", _package("netron"), "a model's graph in the notebook: labs 01, 24"),
     _pip_tool("nbgitpuller", _package("nbgitpuller"), "pocketlab update"),
@@ -203,12 +204,13 @@ def report_json(findings: list[Finding]) -> str:
 
 def machine_summary() -> str:
     """One line on what this machine has and lacks for running models."""
-    portable = {"LiteRT": _package("ai-edge-litert")(), "ONNX Runtime": _package("onnxruntime")()}
+    packages = {"LiteRT": "ai-edge-litert", "ExecuTorch": "executorch", "ONNX Runtime": "onnxruntime"}
+    portable = {name: _package(package)() for name, package in packages.items()}
     here = ", ".join(name for name, found in portable.items() if found)
     gone = ", ".join(name for name, found in portable.items() if not found)
     runtimes = [f"{here}: yes"] if here else []
     runtimes += [f"{gone}: no (make lab installs it)"] if gone else []
-    runtimes += ["Core ML runtime: yes" if _core_ml() else "Core ML runtime: no (macOS only)"]
+    runtimes += ["Core ML: Apple's runtime" if _core_ml() else "Core ML: reference interpreter (Apple's runtime: macOS only)"]
     cores = _cores()
     system = {"Darwin": "macOS"}.get(platform.system(), platform.system())
     machine = platform.machine().replace("x86_64", "x86-64")
