@@ -1,0 +1,224 @@
+"""Palettization: keep a few values once, and for each weight only the number of its value.
+
+Source: Han et al. 2016 (Deep Compression, section 3); Lloyd 1982; Wang and Song 2011 (Ckmeans.1d.dp) for the exact solution
+in one dimension, sped up by divide and conquer as in Grønlund et al. 2017, section 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Method = Literal["exact", "lloyd"]
+
+
+def exact_kmeans(values: np.ndarray, count: int, *, weights: np.ndarray | None = None) -> np.ndarray:
+    """Return the `count` centers (float64, ascending) with the smallest sum of squared distances of all that there are.
+
+    In one dimension each cluster is a stretch of the sorted values, so the best clustering of the first i values into k
+    stretches extends the best one of fewer values into k − 1: dynamic programming over k. values: any shape. weights: how
+    often each value counts. With fewer different values than `count`, each is a center.
+    Takes O(k·n·log n) for n different values; above some 100,000 of these `lloyd_kmeans` is the faster choice.
+    Raises ValueError for no values, NaN or infinity, or a count below 1.
+    """
+    flat = _checked(values, count)
+    distinct, inverse = np.unique(flat, return_inverse=True)
+    if len(distinct) <= count:
+        return distinct
+    often = np.bincount(inverse, None if weights is None else np.asarray(weights, np.float64).reshape(-1))
+    sums = _Sums(distinct, often.astype(np.float64))
+    best = sums.cost(np.zeros(len(distinct), np.int64), np.arange(len(distinct)))
+    starts = np.zeros((count, len(distinct)), np.int64)
+    for k in range(1, count):
+        best, starts[k] = _extend(best, sums)
+    return _centers(starts, sums, count)
+
+
+class _Sums:
+    """Running sums of sorted values, from which the cost of any stretch follows at once.
+
+    The values are shifted to have a mean of zero: a cost is a difference of large sums, and so keeps more digits.
+    """
+
+    def __init__(self, values: np.ndarray, often: np.ndarray) -> None:
+        self.shift = float(np.average(values, weights=often))
+        centered = values - self.shift
+        self.often = np.concatenate([[0.0], np.cumsum(often)])
+        self.first = np.concatenate([[0.0], np.cumsum(often * centered)])
+        self.second = np.concatenate([[0.0], np.cumsum(often * centered**2)])
+
+    def cost(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return the sum of squared distances from their mean of the values from `start` to `end`, both included."""
+        count = self.often[end + 1] - self.often[start]
+        total = self.first[end + 1] - self.first[start]
+        return np.maximum(self.second[end + 1] - self.second[start] - total**2 / count, 0.0)
+
+    def mean(self, start: int, end: int) -> float:
+        """Return the mean of the values from `start` to `end`, both included."""
+        count = self.often[end + 1] - self.often[start]
+        return self.shift + float((self.first[end + 1] - self.first[start]) / count)
+
+
+def _extend(best: np.ndarray, sums: _Sums) -> tuple[np.ndarray, np.ndarray]:
+    """Add a cluster: for each i, the least cost of the first i + 1 values, and where their last cluster then starts.
+
+    That start never moves back as i grows, so a solved middle halves what its neighbors have to try. All middles of one
+    level are solved together; the candidates of all lie one behind the other.
+    """
+    n = len(best)
+    cost, start = np.empty(n), np.empty(n, np.int64)
+    levels: list[tuple[np.ndarray, ...]] = [(np.array([0]), np.array([n - 1]), np.array([0]), np.array([n - 1]))]
+    while levels:
+        low, high, least, most = levels.pop()
+        middle = (low + high) // 2
+        width = np.minimum(most, middle) - least + 1
+        offset = np.cumsum(width) - width
+        candidate = np.arange(int(width.sum())) - np.repeat(offset - least, width)
+        before = np.where(candidate > 0, best[candidate - 1], 0.0)  # what comes before the last cluster
+        total = before + sums.cost(candidate, np.repeat(middle, width))
+        cost[middle] = np.minimum.reduceat(total, offset)
+        is_best = total == np.repeat(cost[middle], width)
+        first = np.minimum.reduceat(np.where(is_best, candidate, n), offset)
+        start[middle] = first
+        left, right = low < middle, middle < high
+        nearer = [np.concatenate([a[left], b[right]]) for a, b in (
+            (low, middle + 1), (middle - 1, high), (least, first), (first, most),
+        )]
+        if nearer[0].size:
+            levels.append(tuple(nearer))
+    return cost, start
+
+
+def _centers(starts: np.ndarray, sums: _Sums, count: int) -> np.ndarray:
+    """Walk back from the last value, cluster by cluster, and return the means."""
+    centers = np.empty(count)
+    end = starts.shape[1] - 1
+    for k in range(count - 1, -1, -1):
+        start = int(starts[k, end])
+        centers[k] = sums.mean(start, end)
+        end = start - 1
+    return centers
+
+
+def lloyd_kmeans(values: np.ndarray, count: int, *, iterations: int = 100) -> np.ndarray:
+    """Return `count` centers (float64, ascending) by Lloyd's algorithm: assign to the nearest, move to the mean, again.
+
+    It ends in a local optimum, which depends on the start; this one starts from equal shares of the sorted values. A center
+    that no value is nearest to stays where it is. Raises ValueError as `exact_kmeans` does.
+    """
+    ordered = np.sort(_checked(values, count))
+    if len(np.unique(ordered)) <= count:
+        return np.unique(ordered)
+    sums = np.concatenate([[0.0], np.cumsum(ordered)])
+    centers = np.quantile(ordered, (np.arange(count) + 0.5) / count)
+    for _ in range(iterations):
+        edges = np.concatenate([[0], np.searchsorted(ordered, (centers[1:] + centers[:-1]) / 2), [len(ordered)]])
+        counts = np.diff(edges)
+        moved = np.where(counts > 0, np.diff(sums[edges]) / np.maximum(counts, 1), centers)
+        if np.array_equal(moved, centers):
+            break
+        centers = np.sort(moved)
+    return centers
+
+
+def nearest(values: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Return the index of the nearest of the ascending centers for each value, in the smallest unsigned type that fits."""
+    edges = (centers[1:] + centers[:-1]) / 2
+    indices = np.searchsorted(edges, values)
+    return indices.astype(np.uint8 if len(centers) <= 256 else np.uint16)
+
+
+@dataclass(frozen=True)
+class Palettized:
+    """Weights as a palette: `palettes` (groups, colors, values per color) and `indices` into them.
+
+    indices: shaped as the weights, or with a first axis shorter by the values per color; group g of palettes serves the
+    output channels from `g * channels_per_group` on. shape: of the weights.
+    """
+
+    palettes: np.ndarray
+    indices: np.ndarray
+    shape: tuple[int, ...]
+
+    @property
+    def bits(self) -> int:
+        """Bits of an index."""
+        return max(1, int(np.ceil(np.log2(self.palettes.shape[1]))))
+
+    @property
+    def size_bits(self) -> int:
+        """Bits in a file: packed indices, and the palettes in float16, as Core ML stores them."""
+        return self.indices.size * self.bits + self.palettes.size * 16
+
+    def weights(self) -> np.ndarray:
+        """Return the weights that the indices stand for, float32."""
+        groups, _, width = self.palettes.shape
+        rows = self.indices.reshape(groups, -1)
+        values = np.take_along_axis(self.palettes, rows[..., None].astype(np.int64), axis=1)  # (groups, indices, width)
+        if width == 1:
+            return values.reshape(self.shape).astype(np.float32)
+        channels = self.shape[0] // width
+        return values.reshape(channels, -1, width).transpose(0, 2, 1).reshape(self.shape).astype(np.float32)
+
+
+def palettize(
+    weights: np.ndarray, bits: int, *, group_channels: int | None = None, method: Method = "exact"
+) -> Palettized:
+    """Store weights (output channels, …) as one palette of 2^bits values, or one for each `group_channels` channels.
+
+    Raises ValueError unless 1 ≤ bits ≤ 8, the groups divide the channels, and the weights are finite.
+    """
+    w = _checked_weights(weights, bits)
+    channels = w.shape[0] if group_channels is None else group_channels
+    if channels < 1 or w.shape[0] % channels:
+        raise ValueError(f"Groups of {group_channels} channels do not divide the {w.shape[0]} output channels.")
+    if method not in ("exact", "lloyd"):
+        raise ValueError(f"method is 'exact' or 'lloyd'; {method!r} is neither.")
+    find = exact_kmeans if method == "exact" else lloyd_kmeans
+    groups = w.reshape(w.shape[0] // channels, -1)
+    palettes = np.empty((len(groups), 2**bits))
+    indices = np.empty(groups.shape, np.uint8)
+    for g, row in enumerate(groups):
+        centers = find(row, 2**bits)
+        indices[g] = nearest(row, centers)
+        palettes[g] = np.pad(centers, (0, 2**bits - len(centers)), mode="edge")  # unused places repeat the last
+    return Palettized(palettes[..., None], indices.reshape(w.shape), w.shape)
+
+
+def palettize_vectors(weights: np.ndarray, bits: int, width: int, *, seed: int = 0) -> Palettized:
+    """Store weights (output channels, …) as a palette of 2^bits vectors, each of `width` neighboring output channels.
+
+    A vector palette spends bits / width bits on a weight, so half a bit is possible. Lloyd's algorithm in `width`
+    dimensions, from a k-means++ start. Raises ValueError unless `width` divides the channels, else as `palettize`.
+    """
+    from sklearn.cluster import KMeans
+
+    w = _checked_weights(weights, bits)
+    if width < 1 or w.shape[0] % width:
+        raise ValueError(f"Vectors of {width} channels do not divide the {w.shape[0]} output channels.")
+    vectors = w.reshape(w.shape[0] // width, width, -1).transpose(0, 2, 1).reshape(-1, width)
+    distinct = len(np.unique(vectors, axis=0))
+    fitted = KMeans(min(2**bits, distinct), n_init=1, random_state=seed).fit(vectors)
+    palette = np.pad(fitted.cluster_centers_, ((0, 2**bits - len(fitted.cluster_centers_)), (0, 0)), mode="edge")
+    indices = fitted.labels_.reshape(w.shape[0] // width, *w.shape[1:]).astype(np.uint8)
+    return Palettized(palette[None], indices, w.shape)
+
+
+def _checked(values: np.ndarray, count: int) -> np.ndarray:
+    flat = np.asarray(values, np.float64).reshape(-1)
+    if flat.size == 0 or not np.isfinite(flat).all():
+        raise ValueError(f"k-means needs finite values, at least one; got {flat.size} with a NaN, infinity or none at all.")
+    if count < 1:
+        raise ValueError(f"There has to be at least one center, and {count} were asked for.")
+    return flat
+
+
+def _checked_weights(weights: np.ndarray, bits: int) -> np.ndarray:
+    w = np.asarray(weights)
+    if not 1 <= bits <= 8:
+        raise ValueError(f"A palette has 1 to 8 bits for an index; got {bits}.")
+    if w.ndim == 0 or w.size == 0 or not np.isfinite(w).all():
+        raise ValueError(f"weights need a first axis, and finite values, at least one; their shape is {w.shape}.")
+    return w
