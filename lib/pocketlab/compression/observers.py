@@ -113,8 +113,8 @@ class Percentile(Histogram):
             return lo, hi
         share = np.cumsum(self._counts) / self._counts.sum()
         centers = self._centers()
-        first = np.searchsorted(share, self._outside, side="right")
-        last = np.searchsorted(share, 1 - self._outside, side="left")
+        first = int(np.searchsorted(share, self._outside, side="right"))
+        last = int(np.searchsorted(share, 1 - self._outside, side="left"))
         return float(centers[min(first, _BINS - 1)]), float(centers[min(last, _BINS - 1)])
 
 

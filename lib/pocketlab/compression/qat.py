@@ -1,0 +1,128 @@
+"""Quantization-aware training: the network computes with rounded weights while it learns, and so learns to live with them.
+
+Source: Bengio et al. 2013 (the straight-through estimator); Jacob et al. 2018, section 3; Esser et al. 2020 (Learned Step
+Size Quantization, LSQ).
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from pocketlab.compression.pruning import prunable_weights
+from pocketlab.compression.quantization import integer_range
+
+
+class _Round(torch.autograd.Function):
+    """Rounds, and lets the gradient through as if it had not: that of rounding itself is zero nearly everywhere."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Return x rounded to whole numbers, half to even."""
+        return x.round()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Return the gradient as it came."""
+        return gradients[0]
+
+
+def fake_quantize(
+    x: Tensor, scale: Tensor | float, zero_point: Tensor | int = 0, *, bits: int = 8, narrow_range: bool = False
+) -> Tensor:
+    """Return x as it comes back from integers of `bits` bits: `scale · (clip(round(x/scale) + zero_point) − zero_point)`.
+
+    Everything stays floating point, so that a network can train with it. The gradient by x is 1 inside of the range (the
+    straight-through estimator) and 0 outside, where x was cut off; a scale that requires a gradient gets LSQ's.
+    scale, zero_point: numbers, or tensors that broadcast with x, such as (channels, 1, 1, 1).
+    Raises ValueError for a scale that is not positive and finite, a NaN in x, and for impossible bits.
+    """
+    lowest, highest = integer_range(bits, narrow_range=narrow_range)
+    scale = torch.as_tensor(scale, dtype=x.dtype)
+    if not bool(((scale > 0) & scale.isfinite()).all()):
+        raise ValueError(f"scale must be positive and finite; got {scale.flatten()[:4].tolist()}.")
+    if bool(x.isnan().any()):
+        raise ValueError("x has a NaN in it, and no integer stands for that.")
+    q = torch.clamp(_Round.apply(x / scale) + zero_point, lowest, highest)
+    return (q - zero_point) * scale
+
+
+class LearnedScale(nn.Module):
+    """Fake quantization of a weight whose scales are trained with it (LSQ), one for each output channel or one for all.
+
+    weight: (outputs, …), from whose magnitudes the scales start, 2·mean|w|/√highest. Their gradient is multiplied by
+    1/√(count·highest), so that a scale moves as fast in proportion as a weight does.
+    Raises ValueError for impossible bits or a weight that is not finite.
+    Source: Esser et al. 2020, equations 1 to 3 and section 2.2.
+    """
+
+    def __init__(self, weight: Tensor, *, bits: int, per_channel: bool = True) -> None:
+        super().__init__()
+        self.bits = bits
+        self._highest = integer_range(bits, narrow_range=True)[1]
+        if weight.numel() == 0 or not bool(weight.isfinite().all()):
+            raise ValueError(f"The weight has to be finite and not empty; its shape is {tuple(weight.shape)}.")
+        axes = tuple(range(1 if per_channel else 0, weight.ndim))
+        mean = weight.detach().abs().mean(axes, keepdim=True)
+        start = torch.where(mean > 0, 2 * mean / self._highest**0.5, torch.ones_like(mean))
+        self.scale = nn.Parameter(start)
+        self._slower = (weight.numel() / start.numel() * self._highest) ** -0.5
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the weight on its grid."""
+        slow = self.scale * self._slower  # the value of the scale, with the gradient made smaller
+        scale = (self.scale - slow).detach() + slow
+        return fake_quantize(weight, scale.clamp_min(1e-8), bits=self.bits, narrow_range=True)
+
+
+def prepare_qat(model: nn.Module, bits: int | dict[str, int] = 4, *, per_channel: bool = True) -> nn.Module:
+    """Return a copy of the model whose convolutions and linear layers compute with fake-quantized weights, learned scales.
+
+    bits: for all layers, or by the name of a weight as `prunable_weights` gives it; a layer that is not named stays float.
+    Train it as usual, then call `finish_qat`.
+    Raises ValueError for impossible bits or a name that is not there.
+    """
+    prepared = copy.deepcopy(model)
+    weights = prunable_weights(prepared)
+    wanted = bits if isinstance(bits, dict) else dict.fromkeys(weights, bits)
+    if unknown := [name for name in wanted if name not in weights]:
+        raise ValueError(f"There is no weight {unknown[0]!r} to quantize; there are {', '.join(weights)}.")
+    for name, width in wanted.items():
+        layer = prepared.get_submodule(name.rpartition(".")[0])
+        learned = LearnedScale(weights[name], bits=width, per_channel=per_channel)
+        parametrize.register_parametrization(layer, "weight", learned)
+    return prepared
+
+
+def finish_qat(model: nn.Module) -> nn.Module:
+    """Return a copy of a model from `prepare_qat` with ordinary weights, each of which now lies on its grid."""
+    finished = copy.deepcopy(model)
+    for module in finished.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+    return finished
+
+
+def quantize_weights(model: nn.Module, bits: int | dict[str, int] = 8, *, per_channel: bool = True) -> nn.Module:
+    """Return a copy whose weights lie on a symmetric grid from the largest magnitude: quantization after training.
+
+    bits as for `prepare_qat`. It is what a converter does without data, and the baseline for quantization-aware training.
+    Raises ValueError for impossible bits, a name that is not there, or a weight that is not finite.
+    """
+    quantized = copy.deepcopy(model)
+    weights = prunable_weights(quantized)
+    wanted = bits if isinstance(bits, dict) else dict.fromkeys(weights, bits)
+    if unknown := [name for name in wanted if name not in weights]:
+        raise ValueError(f"There is no weight {unknown[0]!r} to quantize; there are {', '.join(weights)}.")
+    with torch.no_grad():
+        for name, width in wanted.items():
+            weight = weights[name]
+            axes = tuple(range(1 if per_channel else 0, weight.ndim))
+            largest = weight.abs().amax(axes, keepdim=True)
+            scale = torch.where(largest > 0, largest / integer_range(width, narrow_range=True)[1], torch.ones_like(largest))
+            weight.copy_(fake_quantize(weight, scale, bits=width, narrow_range=True))
+    return quantized
