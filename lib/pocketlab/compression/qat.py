@@ -103,7 +103,11 @@ def finish_qat(model: nn.Module) -> nn.Module:
     finished = copy.deepcopy(model)
     for module in finished.modules():
         if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+            on_grid = nn.Parameter(module.weight.detach().clone())
+            # Not by remove_parametrizations: it takes `weight` from the class, which the model and its copy share.
+            module.__class__ = type(module).__bases__[0]
+            del module.parametrizations
+            module.register_parameter("weight", on_grid)
     return finished
 
 
