@@ -103,7 +103,7 @@ def finish_qat(model: nn.Module) -> nn.Module:
     finished = copy.deepcopy(model)
     for module in finished.modules():
         if parametrize.is_parametrized(module, "weight"):
-            on_grid = nn.Parameter(module.weight.detach().clone())
+            on_grid = nn.Parameter(torch.as_tensor(module.weight).detach().clone())
             # Not by remove_parametrizations: it takes `weight` from the class, which the model and its copy share.
             module.__class__ = type(module).__bases__[0]
             del module.parametrizations
