@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from pocketlab.compression.channels import (
+    channel_groups,
+    magnitude_scores,
+    multiply_adds,
+    prune_channels,
+    taylor_scores,
+)
+from pocketlab.data.models import DigitsNet
+
+
+class Residual(nn.Module):
+    """A sum ties the outputs of two convolutions; a flattening gives each channel 16 inputs of the linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 16, 3, padding=1)
+        self.block = nn.Conv2d(16, 16, 3, padding=1)
+        self.norm = nn.BatchNorm2d(16)
+        self.down = nn.Conv2d(16, 32, 3, 2, padding=1)
+        self.hidden = nn.Linear(32 * 16, 24)
+        self.answer = nn.Linear(24, 10)
+
+    def forward(self, x):
+        x = self.stem(x).relu()
+        x = (x + self.norm(self.block(x))).relu()
+        return self.answer(self.hidden(self.down(x).relu().flatten(1)).relu())
+
+
+@pytest.fixture
+def nets():
+    torch.manual_seed(0)
+    return {"residual": Residual().eval(), "depthwise": DigitsNet(2).eval()}
+
+
+X = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def total(model):
+    return sum(multiply_adds(model, X).values())
+
+
+def test_multiply_adds_by_hand(nets):
+    assert multiply_adds(nets["residual"], X) == {
+        "stem": 64 * 16 * 9,
+        "block": 64 * 16 * 16 * 9,
+        "down": 16 * 32 * 16 * 9,
+        "hidden": 512 * 24,
+        "answer": 24 * 10,
+    }
+    assert multiply_adds(nets["depthwise"], X)["features.3.0"] == 64 * 32 * 9
+
+
+def test_ties_are_found(nets):
+    groups = {frozenset(group.layers): group for group in channel_groups(nets["residual"], X)}
+    tied = groups[frozenset({"stem", "block", "norm", "down"})]
+    assert tied.count == 16
+    flattened = groups[frozenset({"down", "hidden"})]
+    (reader,) = [m for m in flattened.members if m.layer == "hidden"]
+    assert reader.axis == 1
+    assert reader.channel.tolist() == [c for c in range(32) for _ in range(16)]
+    depthwise = [set(group.layers) for group in channel_groups(nets["depthwise"], X)]
+    assert any({"features.0", "features.3.0", "features.3.3"} <= layers for layers in depthwise)
+    assert not any("answer" in g.layers and g.root == "answer" for g in groups.values())
+
+
+@pytest.mark.parametrize("name", ["residual", "depthwise"])
+@pytest.mark.parametrize("with_loss", [False, True])
+def test_the_result_is_a_smaller_module_that_still_trains(nets, name, with_loss):
+    net = nets[name]
+    before = copy.deepcopy(net.state_dict())
+    loss = (lambda model: model(X).square().mean()) if with_loss else None
+    pruned = prune_channels(net, X, remaining=0.5, loss=loss)
+    assert 0 < total(pruned) <= 0.5 * total(net)
+    assert sum(p.numel() for p in pruned.parameters()) < sum(p.numel() for p in net.parameters())
+    assert pruned(X).shape == (4, 10)
+    pruned(X).square().mean().backward()
+    assert all(p.grad is not None for p in pruned.parameters())
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+    assert all(p.grad is None for p in net.parameters())
+    widths = [group.count for group in channel_groups(pruned, X)]
+    assert all(width % 8 == 0 for width in widths)
+
+
+def test_channels_that_do_nothing_go_first_and_the_answer_stays(nets):
+    net = nets["residual"]
+    with torch.no_grad():
+        net.hidden.weight[::3] = 0  # 8 of 24 make zero …
+        net.hidden.bias[::3] = 0
+        net.answer.weight[:, ::3] = 0  # … which nobody reads
+        net.down.weight[:16] = 0
+        net.down.bias[:16] = 0
+        net.hidden.weight[:, : 16 * 16] = 0
+        expected = net(X)
+        share = (total(net) - 8 * (256 + 10) - 16 * 16 * 16 * 9 - 24 * 256) / total(net)
+        pruned = prune_channels(net, X, remaining=share + 1e-3)
+        assert pruned.down.weight.shape[0] == 16
+        torch.testing.assert_close(pruned(X), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_scores_are_the_formulas(nets):
+    net = nets["residual"]
+    group = next(g for g in channel_groups(net, X) if g.root == "down")
+    weights = net.down.weight.detach().flatten(1).square().sum(1)
+    reading = net.hidden.weight.detach().reshape(24, 32, 16).square().sum((0, 2))
+    length = (weights + reading).sqrt()
+    torch.testing.assert_close(magnitude_scores(net, group), length / length.mean())
+    net(X).square().mean().backward()
+    expected = (net.down.weight * net.down.weight.grad).flatten(1).sum(1).abs().detach()
+    torch.testing.assert_close(taylor_scores(net, group), expected)
+
+
+def test_the_last_layer_and_what_is_named_stay_whole(nets):
+    pruned = prune_channels(nets["residual"], X, remaining=0.7, keep=["down"])
+    assert pruned.down.weight.shape[0] == 32
+    assert pruned.answer.weight.shape[0] == 10
+
+
+def test_what_cannot_be_is_told(nets):
+    net = nets["residual"]
+    group = channel_groups(net, X)[0]
+    for call, message in (
+        (lambda: prune_channels(net, X, remaining=0.0), "above 0 and below 1; got 0.0"),
+        (lambda: prune_channels(net, X, remaining=1.0), "above 0 and below 1; got 1.0"),
+        (lambda: prune_channels(net, X, remaining=0.01), "were asked for"),
+        (lambda: prune_channels(net, X, multiple_of=0), "multiple of 1 or more"),
+        (lambda: prune_channels(net, X, keep=["norm"]), "'norm' is no convolution"),
+        (lambda: channel_groups(nn.ReLU(), X), "no channels to cut"),
+        (lambda: taylor_scores(net, group), "no gradient"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
