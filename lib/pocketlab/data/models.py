@@ -51,6 +51,27 @@ class DigitsNet(nn.Module):
         return self.classifier(self.features(x).mean((2, 3)))
 
 
+def lenet_300_100() -> nn.Sequential:
+    """LeNet-300-100: two hidden layers for digits of 28×28, 267,000 parameters (LeCun et al. 1998; Han et al. 2015)."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10)
+    )
+
+
+def lenet_5() -> nn.Sequential:
+    """LeNet-5 as Caffe has it: two convolutions, two linear layers, 431,000 parameters (Jia et al. 2014; Han et al. 2015)."""
+    return nn.Sequential(
+        nn.Conv2d(1, 20, 5),
+        nn.MaxPool2d(2),
+        nn.Conv2d(20, 50, 5),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(800, 500),
+        nn.ReLU(),
+        nn.Linear(500, 10),
+    )
+
+
 def train_digits(digits: Digits, *, epochs: int = 10, seed: int = 0) -> DigitsNet:
     """Train a `DigitsNet` on the training images; return it in evaluation mode. A seed gives the same weights again."""
     threads = torch.get_num_threads()
