@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -63,4 +63,22 @@ def call_durations(seconds: Sequence[float] | np.ndarray, warmup: int, p50_ms: f
     axes.set_xlabel("call")
     axes.set_ylabel("duration (ms, log scale)")
     plot.figure.legend(loc="outside upper center", ncols=4, fontsize="small")
+    return plot
+
+
+def precision_along_program(sqnr_db: Mapping[str, float]) -> Plot:
+    """Draw the SQNR of each tensor of a program, in the order in which they are computed.
+
+    sqnr_db: dB by the tensor's name, all finite.
+    """
+    values = np.array(list(sqnr_db.values()))
+    plot = Plot(
+        f"SQNR of {len(values)} tensors in the order in which they are computed: {values[0]:.0f} dB after the first "
+        f"operator, {values[-1]:.0f} dB at the output, lowest {values.min():.0f} dB.",
+        height=300,
+    )
+    (axes,) = plot.axes
+    axes.plot(np.arange(len(values)), values, color=theme.BLUE)
+    axes.set_xticks(np.arange(len(values)), list(sqnr_db), rotation=45, ha="right", fontsize=8)
+    axes.set(ylabel="SQNR (dB)", xlabel="tensor, in the order of the program")
     return plot
