@@ -10,10 +10,10 @@ WANTED := Pocketlab needs Python 3.11 or 3.12: install it (Debian 12, Ubuntu 24.
   macOS: brew install python@3.11), then run make lab again. Found here:
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab build check test bench lock clean
+.PHONY: help install lab build check test bench bench-damage lock clean
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 19
 
 install: ## install the course into .venv, or bring it up to date
 	@for python in python3.11 python3.12 python3; do \
@@ -40,6 +40,9 @@ test: install ## everything: the checks, unit tests, exercises, all notebooks, t
 
 bench: install ## measure ours against theirs; ONLY=name for one row
 	@$(IN_VENV) python -m tests.bench $(ONLY)
+
+bench-damage: install ## damage 2,000 files of each format and count what comes of it; ONLY=tflite for one format
+	@$(IN_VENV) python -m tests.bench.damage $(ONLY)
 
 lock: install ## resolve requirements.lock anew, and write environment.yml from it
 	@$(IN_VENV) python -m pocketlab.course.environment

@@ -14,9 +14,9 @@
 # between its processors, and write the C++ that registers only the operators (an operator is one step of a network,
 # such as a convolution) that the network needs.
 #
-# **You will leave with** one model as `.mlpackage`, as float `.tflite` and as int8 `.tflite`, and a table with the
-# size, accuracy and latency of each one that runs here, and its parity: how close its numbers are to those of the
-# original.
+# **You will leave with** one model as `.mlpackage`, as float and int8 `.tflite` and as float and int8 `.pte`
+# (ExecuTorch's format), and a table with the size, accuracy and latency of each one, and its parity: how close its
+# numbers are to those of the original.
 #
 # **Time**: 60 to 75 minutes. **Before**: Python, NumPy, and having seen a convolutional network once.
 # **Skills covered**: area 1 of 25, Core ML and TensorFlow Lite: conversion from PyTorch and from TensorFlow, input
@@ -192,6 +192,28 @@ table(described.rows(), ["property", "value"], caption="What digits.mlpackage sa
 # The scale and bias of your exercise are in it, the ten labels too. The `softmax` before the labels is there because
 # Core ML calls a classifier's outputs probabilities: a network that ends in logits needs one.
 #
+# ### Run it
+#
+# Apple's runtime exists on macOS only. On any other system `coreml.load` takes the course's *reference interpreter*: it
+# reads the program in the package and computes it operator by operator, with every float16 that the program declares.
+# It is there for the numbers; the time that it takes says nothing about a phone.
+
+# %%
+runner = coreml.load(package.path)
+pixels = digits.test_images[:6]
+probabilities = runner(pixels)
+print("pixels", pixels.shape, pixels.dtype, "to probabilities", probabilities.shape)
+print("labels:", [names[best] for best in probabilities.argmax(1)], " truth:", digits.test_labels[:6].tolist())
+with torch.no_grad():
+    in_pytorch = with_softmax(torch.from_numpy(test_inputs[:6])).numpy()
+print(f"largest difference from PyTorch on normalized inputs: {np.abs(probabilities - in_pytorch).max():.1e}")
+
+# %% [markdown]
+# The package got raw bytes, and PyTorch normalized values. That the answers agree shows your scale and bias at work: a
+# file that was converted and never run could have any mistake in it.
+#
+# ### Two ways in, and flexible inputs
+#
 # There are two ways to capture a PyTorch network: *tracing* records the operations of one run, and `torch.export`
 # takes the whole graph. And an input may be flexible, for instance from 1 to 16 images in one call.
 
@@ -202,12 +224,13 @@ operators = {way: coreml.inspect(file.path).operators for way, file in captured.
 print("by trace :", operators["trace"])
 print("by export:", operators["export"])
 print("flexible input:", coreml.describe(flexible.path).inputs[0].flexible)
+flexible_runner = coreml.load(flexible.path, tell=lambda line: None)
+print("16 images at once:", flexible_runner(test_inputs[:16]).shape)
 
 # %% [markdown]
 # Both ways gave the same operators. They part where a network decides something while it runs (an `if` on a value): a
 # trace records the branch that it happened to take, silently, and `torch.export` refuses unless the branch is written
-# with `torch.cond`. The flexible input can be described here and not tried, since nothing but Apple's systems runs
-# it.
+# with `torch.cond`. The flexible package took 16 images in one call; one more would be refused.
 #
 # Batch normalization has vanished: `conv` has taken in its factors. The activation ReLU6, which cuts off below 0 and
 # above 6, is called `clip`.
@@ -258,20 +281,41 @@ table(
 
 # %% [markdown]
 # This table is compiled from what is published, since Apple gives no list; on a Mac, `coreml.compute_plan` asks the
-# real runtime, and you should believe that rather than this. What happens if you ask for the plan, or for a
-# prediction, here?
+# real runtime, and you should believe that rather than this. What happens if you ask for the plan here?
 
 # %%
 from pocketlab.errors import UnavailableError
 
-core_ml = {}
 try:
-    core_ml["Core ML"] = (captured["trace"].size_bytes, coreml.load(captured["trace"].path))
     for placement in coreml.compute_plan(captured["trace"].path):
         print(placement)
 except UnavailableError as error:
     print(error)
 
+# %% [markdown]
+# ### What float16 costs
+#
+# The Neural Engine computes in float16: 11 significant bits. The interpreter can compute the same program in float32 as
+# well, and hand out any tensor on the way. So you can see where the precision goes, for one batch of images and with the
+# same (float16) weights. (Which sums the Neural Engine itself rounds on the way is not published: this rounds each
+# operator's result, and nothing inside.)
+
+# %%
+from pocketlab.compression.quantization import sqnr_db as library_sqnr_db
+from pocketlab.runtimes import mil
+from pocketlab.ui.figures import precision_along_program
+
+wide, half = (mil.load(flexible.path, precision=p) for p in ("float32", "float16"))
+on_the_way = [name for name in wide.tensors if name.endswith("cast_fp16")] + ["y"]
+kept_wide, kept_half = (model.predict({"x": test_inputs[:16]}, keep=on_the_way) for model in (wide, half))
+sqnr_along = {name: library_sqnr_db(kept_wide[name], kept_half[name]) for name in on_the_way}
+precision_along_program(sqnr_along)
+
+# %% [markdown]
+# SQNR is the signal to quantization noise ratio in decibels, which you write yourself in the next section; 6 dB are one
+# bit. Each convolution rounds once more, and the error grows, slowly. Near the end the mean over all places averages
+# many roundings, and precision comes back. What arrives at the output is far more than a classifier needs.
+#
 # %% [markdown]
 # ### From TensorFlow
 #
@@ -657,6 +701,31 @@ lab.reveal("01.P3")
 # newer CompiledModel API use XNNPACK by default; with the older Interpreter API on a phone, check that it is on. int8
 # is faster than float32 where the processor has instructions for 8-bit products.
 #
+# ### A second runtime: ExecuTorch
+#
+# PyTorch has a runtime for phones of its own, *ExecuTorch*, whose files end in `.pte`. XNNPACK is there too, with one
+# difference: LiteRT decides which operators a delegate takes when the app loads the model; ExecuTorch decides when you
+# export, and the file holds the decision. Operators that no delegate takes run in *portable* kernels, written for
+# correctness, not speed.
+
+# %%
+from pocketlab.runtimes import executorch
+
+pte_float = executorch.export(net, example, lab.folder / "digits_float.pte")
+pte_int8 = executorch.export(
+    net, example, lab.folder / "digits_int8.pte", quantization="static_int8", representative=representative
+)
+for file in (pte_float, pte_int8):
+    held = executorch.inspect(file.path)
+    taken = [f"{sum(part.operators.values())} operators" for part in held.partitions]
+    print(f"{file.path.name}: {file.size_bytes / 1000:.1f} kB; delegated: {', '.join(taken)}; portable: {held.portable}")
+
+# %% [markdown]
+# In both files the mean over the picture's places was left to a portable kernel, which cuts the network into two
+# partitions. The int8 file counts more operators, since conversions between float32 and int8, and the cutting off of
+# ReLU6, stand by themselves there. Such a cut costs little on a CPU, where both sides share their memory. On a GPU or
+# NPU it can cost more than the delegate saves, as you will see now.
+#
 # ### How many partitions
 #
 # A GPU or NPU does not take every operator. LiteRT cuts the model into partitions, and at each border data are
@@ -790,6 +859,8 @@ print(registration.generate_micro_resolver(variants["int8, per channel"].path))
 # Now everything side by side: each file in its own runtime, on the same unseen digits, with one thread.
 
 # %%
+import sys
+
 from pocketlab.runtimes import onnx
 from pocketlab.runtimes.memory import peak_of_new_process
 
@@ -806,6 +877,7 @@ class InPyTorch:
 
 torch.save(net.state_dict(), lab.folder / "digits.pt")
 small, big = variants["int8, per channel"], variants["float32"]
+core_ml_name = "Core ML" if sys.platform == "darwin" else "Core ML, interpreted"
 contestants = {
     "PyTorch": ((lab.folder / "digits.pt").stat().st_size, InPyTorch()),
     "ONNX Runtime": (onnx_file.size_bytes, onnx.load(onnx_file.path)),
@@ -813,7 +885,9 @@ contestants = {
     "LiteRT float32, no XNNPACK": (big.size_bytes, litert.load(big.path, xnnpack=False)),
     "LiteRT int8": (small.size_bytes, litert.load(small.path)),
     "LiteRT int8, no XNNPACK": (small.size_bytes, litert.load(small.path, xnnpack=False)),
-    **core_ml,
+    "ExecuTorch float32": (pte_float.size_bytes, executorch.load(pte_float.path)),
+    "ExecuTorch int8": (pte_int8.size_bytes, executorch.load(pte_int8.path)),
+    core_ml_name: (captured["trace"].size_bytes, coreml.load(captured["trace"].path)),
 }
 shape = ",".join(map(str, one.shape))
 run = "import numpy as np; from pocketlab.runtimes import {0}; {0}.load({1!r})(np.zeros(({2}), np.float32))"
@@ -828,17 +902,21 @@ for name, megabytes in memory.items():
     print(f"{name}: {megabytes:.0f} MB at most, in a process that does nothing else")
 
 # %%
-results = []
+results, answers = [], {}
 for name, (size, runner) in contestants.items():
-    logits = np.asarray(runner(test_inputs))
+    logits = answers[name] = np.asarray(runner(test_inputs))
     measured = litert.measure(runner, one, seconds=0.2, threads=runner.threads)
     right = accuracy(logits, digits.test_labels) * 100
     largest = float(np.abs(logits - reference_logits).max())
     times = (measured.p50_ms, measured.p90_ms, memory.get(name))
-    placed = f"{runner.delegated} of {len(runner.operators)}" if name.startswith("LiteRT") else None
+    placed = None
+    if name.startswith("LiteRT"):
+        placed = f"{runner.delegated} of {len(runner.operators)}"
+    if name.startswith("ExecuTorch"):
+        held = executorch.inspect(runner.path)
+        delegated = sum(sum(part.operators.values()) for part in held.partitions)
+        placed = f"{delegated} of {delegated + sum(held.portable.values())}"
     results.append((name, size / 1000, right, *times, largest, sqnr_db(reference_logits, logits), placed))
-if not core_ml:
-    results.append(("Core ML (not on this system)", captured["trace"].size_bytes / 1000, *[None] * 7))
 table(
     results,
     [
@@ -849,12 +927,27 @@ table(
 )
 
 # %% [markdown]
-# A dash means: not measured. Off a Mac the row of Core ML has its size and nothing else. The memory is that of a new
-# process that loads the runtime and runs once; a phone's app pays for its runtime in the same way.
+# A dash means: not measured. The memory is that of a new process that loads the runtime and runs once; a phone's app
+# pays for its runtime in the same way. ExecuTorch runs in a process of its own here, because its parser trusts a file's
+# bytes, and a damaged file would take the notebook with it; its times are measured inside that process. A row "Core ML,
+# interpreted" has Core ML's numbers, computed with every float16 of the program, and the interpreter's time: only a Mac
+# or a phone can tell Apple's.
 #
 # At this size int8 looks slower than float32. The cause is not LiteRT: the file's input and output are int8, and this
 # Python runner quantizes them in NumPy, which takes longer than so small a network itself. On the large network above
 # int8 was faster. A figure from one model says little about another.
+#
+# The largest difference is over all test digits. Which digits are they, and does it ever change an answer?
+
+# %%
+from pocketlab.ui.parity import ParityExplorer
+
+ParityExplorer(reference_logits, {name: logits for name, logits in answers.items() if name != "PyTorch"})
+
+# %% [markdown]
+# Move the number through the test set. On the right each point is the largest difference of one runtime on this digit,
+# and the gray bar behind it spans all digits. The three groups are three precisions: float32's rounding, float16's, and
+# int8's. Find a digit on which two scores on the left are nearly equal: only there can int8 change the answer.
 #
 # Finally, look into the file that you would ship. Netron draws the graph; click on an operator to see its weights and
 # their scales.

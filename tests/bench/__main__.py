@@ -27,7 +27,7 @@ COLUMNS = ("name", "unit", "ours", "theirs", "whose", "ratio", "threads")
 def benches() -> dict[str, Callable[[], list[Row]]]:
     found: dict[str, Callable[[], list[Row]]] = {}
     for module in sorted(m.name for m in pkgutil.iter_modules([str(HERE)]) if m.name not in ("__main__", "row")):
-        for name, function in importlib.import_module(f"bench.{module}").BENCHES.items():
+        for name, function in getattr(importlib.import_module(f"bench.{module}"), "BENCHES", {}).items():
             found[f"{module}.{name}"] = function
     return found
 

@@ -3,8 +3,8 @@
     python -m tests.bench.damage [FORMAT] [--count N] [--seed N]
 
 FORMAT is one of tflite, onnx, safetensors, pte, mlpackage; without it, all. --seed repeats a single damage and says what came
-of it. A worker process stands for the learner's kernel: it loads each file by Pocketlab's loader and runs it. Where it dies,
-or gives no answer for a minute, that is a kernel death; another worker goes on. Outcomes:
+of it. A worker process stands for the learner's kernel: it inspects and loads each file by Pocketlab and runs it. Where it dies,
+or gives no answer for two minutes, that is a kernel death; another worker goes on. Outcomes:
 
 loaded        the answer is that of the sound file
 refused       ModelFileError, naming the file
@@ -16,7 +16,9 @@ kernel death  the worker is gone
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
+import importlib
 import shutil
 import sys
 import tempfile
@@ -35,7 +37,8 @@ from pocketlab.runtimes.child import Child, ChildDied, ChildError
 FORMATS = ("tflite", "onnx", "safetensors", "pte", "mlpackage")
 OUTCOMES = ("loaded", "refused", "wrong answer", "other error", "kernel death")
 COUNT = 2000
-LIMIT_S = 60.0
+WORKER = "bench.damage"  # this module, by the name under which a worker finds it
+LIMIT_S = 130.0  # a load and a run in a child process may take up to a minute each before they are given up
 _MEMORY_MB = 4000  # a kernel that needs more would be killed on most machines, so here too
 _ENDS = 2048  # bytes at either end of a file, where formats keep headers and tables of contents
 _TOLERANCE = 1e-4  # of the largest number of an answer: below it, a flipped last bit of a weight is no wrong answer
@@ -93,10 +96,32 @@ def _make_safetensors(net: Any, other: Any, inputs: np.ndarray, folder: Path) ->
     save_tensors({name: t.to(torch.bfloat16) for name, t in other.state_dict().items()}, folder / "bfloat.safetensors")
 
 
+def _make_pte(net: Any, other: Any, inputs: np.ndarray, folder: Path) -> None:
+    import torch
+
+    from pocketlab.runtimes import executorch
+
+    example = torch.from_numpy(inputs[:1])
+    executorch.export(net, example, folder / "xnnpack.pte")
+    executorch.export(net, example, folder / "portable.pte", delegate=None)
+    executorch.export(net, example, folder / "int8.pte", quantization="static_int8", representative=inputs)
+
+
+def _make_mlpackage(net: Any, other: Any, inputs: np.ndarray, folder: Path) -> None:
+    import torch
+
+    from pocketlab.runtimes import coreml
+
+    path = coreml.export(net, torch.from_numpy(inputs[:1]), folder / "float16.mlpackage").path
+    coreml.quantize_weights(path, folder / "int8.mlpackage", dtype="int8")
+
+
 MAKERS: dict[str, Callable[[Any, Any, np.ndarray, Path], None]] = {
     "tflite": _make_tflite,
     "onnx": _make_onnx,
     "safetensors": _make_safetensors,
+    "pte": _make_pte,
+    "mlpackage": _make_mlpackage,
 }
 
 
@@ -169,7 +194,10 @@ def _overwrite(data: bytes, donor: bytes, rng: np.random.Generator) -> bytes:
 def _position(data: bytes, rng: np.random.Generator) -> int:
     """Return a position: half of them anywhere, a quarter each near the beginning and near the end."""
     near = min(_ENDS, len(data))
-    return int([rng.integers(len(data)), rng.integers(len(data)), rng.integers(near), len(data) - 1 - rng.integers(near)][rng.integers(4)])
+    where = rng.integers(4)
+    if where < 2:
+        return int(rng.integers(len(data)))
+    return int(rng.integers(near) if where == 2 else len(data) - 1 - rng.integers(near))
 
 
 # --- In the worker ----------------------------------------------------------------------------------------------------
@@ -192,14 +220,17 @@ def attempt(kind: str, folder: str, seed: int) -> tuple[dict[str, Any], tuple[np
 
 
 def answer(path: Path) -> tuple[Any, list[np.ndarray]]:
-    """Load a file by its format's loader and run it once; return what it says of itself, and its outputs."""
+    """Inspect and load a file by its format's module and run it once; return what it says of itself, and its outputs."""
     if path.suffix == ".safetensors":
         from pocketlab.data.tensors import load_tensors
 
         tensors = sorted(load_tensors(path).items())
         described = [(name, str(tensor.dtype), tuple(tensor.shape)) for name, tensor in tensors]
         return described, [tensor.double().numpy() for _, tensor in tensors]
-    runner = _loader(path)(path)
+    inspect, load = _verbs(path.suffix)
+    with contextlib.suppress(ModelFileError):  # what inspect refuses, load may take, and the other way round
+        inspect(path)
+    runner = load(path)
     described = [(info.shape, info.dtype) for info in (*runner.inputs, *runner.outputs)]
     rng = np.random.default_rng(1)
     given = [
@@ -210,16 +241,14 @@ def answer(path: Path) -> tuple[Any, list[np.ndarray]]:
     return described, list(returned) if isinstance(returned, tuple) else [returned]
 
 
-def _loader(path: Path) -> Callable[[Path], Any]:
-    if path.suffix == ".tflite":
-        from pocketlab.runtimes.litert import load
-    elif path.suffix == ".onnx":
-        from pocketlab.runtimes.onnx import load
-    elif path.suffix == ".pte":
-        from pocketlab.runtimes.executorch import load
-    else:
-        from pocketlab.runtimes.coreml import load
-    return load
+def _verbs(suffix: str) -> tuple[Callable[[Path], Any], Callable[[Path], Any]]:
+    """Return `inspect` and `load` of a format."""
+    if suffix == ".mlpackage":
+        from pocketlab.runtimes import coreml
+
+        return coreml.inspect, functools.partial(coreml.load, tell=lambda line: None)
+    module = importlib.import_module("pocketlab.runtimes." + {".tflite": "litert", ".onnx": "onnx", ".pte": "executorch"}[suffix])
+    return module.inspect, module.load
 
 
 @functools.cache
@@ -238,7 +267,7 @@ def _same(got: np.ndarray, due: np.ndarray) -> bool:
 def results(kind: str, seeds: Iterable[int], folder: Path) -> Iterator[Result]:
     """Yield what comes of each seed's damage to the sound files in `folder`."""
     (folder / "work").mkdir(exist_ok=True)
-    worker = Child("bench.damage", memory_limit_mb=_MEMORY_MB)
+    worker = Child(WORKER, memory_limit_mb=_MEMORY_MB)
     try:
         for seed in seeds:
             try:

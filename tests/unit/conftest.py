@@ -11,7 +11,7 @@ import torch
 
 from pocketlab.data.digits import load_digits
 from pocketlab.data.models import DigitsNet, train_digits
-from pocketlab.runtimes import litert, onnx
+from pocketlab.runtimes import litert, onnx, pt2
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,13 @@ def onnx_path(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """The network as an .onnx file."""
     path = tmp_path_factory.mktemp("onnx") / "digits.onnx"
     return onnx.export(network.model, torch.from_numpy(network.inputs[:1]), path).path
+
+
+@pytest.fixture(scope="session")
+def pt2_path(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The network as a .pt2 file."""
+    path = tmp_path_factory.mktemp("pt2") / "digits.pt2"
+    return pt2.export(network.model, torch.from_numpy(network.inputs[:1]), path).path
 
 
 class TwoInputs(torch.nn.Module):

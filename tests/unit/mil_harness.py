@@ -14,8 +14,10 @@ ct = import_coremltools()
 
 from coremltools.converters.mil.mil import Builder as mb  # noqa: E402
 from coremltools.converters.mil.mil import types  # noqa: E402
+from coremltools.converters.mil.mil.types.symbolic import is_symbolic  # noqa: E402
 
 _TYPES = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32, "bool": types.bool}
+_TYPES |= {name: getattr(types, name) for name in ("int8", "uint8", "int16", "uint16")}  # from iOS 17 on
 
 
 def program(build: Callable[..., Any], inputs: dict[str, np.ndarray], opset: str = "iOS17") -> Any:
@@ -59,7 +61,9 @@ def inferred(name: str, opset: str = "iOS17", **arguments: Any) -> list[Any]:
     return values
 
 
-def check(name: str, tensors: dict[str, np.ndarray], opset: str = "iOS17", rtol: float = 0, atol: float = 0, **settings: Any) -> None:
+def check(
+    name: str, tensors: dict[str, np.ndarray], opset: str = "iOS17", rtol: float = 0, atol: float = 0, **settings: Any
+) -> None:
     """Assert that our operator gives what coremltools' value inference gives: shape, values, and kind of number."""
     ours = run_operator(name, tensors, opset, **settings)
     theirs = inferred(name, opset, **tensors, **settings)
@@ -69,3 +73,15 @@ def check(name: str, tensors: dict[str, np.ndarray], opset: str = "iOS17", rtol:
         assert our.shape == their.shape, f"{name}: shape {our.shape}, coremltools has {their.shape}"
         assert our.dtype.kind == their.dtype.kind, f"{name}: type {our.dtype}, coremltools has {their.dtype}"
         np.testing.assert_allclose(our, their, rtol=rtol, atol=atol)
+
+
+def run_as_declared(name: str, tensors: dict[str, np.ndarray], opset: str = "iOS17", **settings: Any) -> list[Any]:
+    """Do as `run_operator`, and assert that each output has the shape that coremltools infers for it, where it can."""
+    built = program(lambda **variables: getattr(mb, name)(**variables, **settings), tensors, opset)
+    interpreter = Interpreter(built)
+    results = interpreter.run(tensors)
+    arrays = [results[output].numpy() for output in interpreter.outputs]
+    for array, output in zip(arrays, built.functions["main"].outputs, strict=True):
+        expected = tuple(own if is_symbolic(size) else size for own, size in zip(array.shape, output.shape, strict=True))
+        assert array.shape == expected, f"{name}: shape {array.shape}, coremltools has {output.shape}"
+    return arrays

@@ -1,4 +1,4 @@
-"""What the networks of `mil_networks` learn in a few seconds, so that their scores mean something, and 1,000 new inputs.
+"""What the networks learn in a few seconds, so that their scores mean something, and 1,000 new inputs.
 
 Scores of random weights are near-ties, which say nothing about precision. Images and sequences are handwritten digits; sounds,
 shapes and sentences are made here.
@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import mil_networks
+import mil_sequences
+import mil_transformers
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -108,6 +110,11 @@ def enlarged(images: Tensor) -> tuple[Tensor, ...]:
     return (F.interpolate(images, scale_factor=4, mode="bilinear", align_corners=False),)
 
 
+def enlarged_in_color(images: Tensor) -> tuple[Tensor, ...]:
+    """8×8 to 64×64, with three channels."""
+    return (F.interpolate(images, scale_factor=8, mode="bilinear", align_corners=False).repeat(1, 3, 1, 1),)
+
+
 def rows(images: Tensor) -> tuple[Tensor, ...]:
     """A sequence of 8 rows, 8 numbers each."""
     return (images[:, 0],)
@@ -143,7 +150,7 @@ def shapes() -> tuple[Data, Data]:
 
 
 def sounds() -> tuple[Data, Data]:
-    """Half a second at 8 kHz, in noise: a low, middle or high tone, a chirp up or down, two tones, a beating tone, or only noise."""
+    """Half a second at 8 kHz, in noise: a low, middle or high tone, a chirp up or down, two tones, a beat, or noise alone."""
     count, samples, generator = 800 + COUNT, 4096, torch.Generator().manual_seed(3)
 
     def uniform(low: float, high: float) -> Tensor:
@@ -182,15 +189,29 @@ def sentences() -> tuple[Data, Data]:
     return ((tokens[COUNT:],), labels[COUNT:]), ((tokens[:COUNT],), labels[:COUNT])
 
 
+def topics() -> tuple[Data, Data]:
+    """8 to 16 words, half of them of one of 5 topics of 30 words each, then padding; and the mask that BERT adds to scores."""
+    count, length, generator = 800 + COUNT, 16, torch.Generator().manual_seed(5)
+    labels = torch.randint(5, (count,), generator=generator)
+    words = torch.randint(200, (count, length), generator=generator)
+    of_topic = 30 * labels[:, None] + torch.randint(30, (count, length), generator=generator)
+    tokens = torch.where(torch.rand(count, length, generator=generator) < 0.5, of_topic, words).int()
+    end = torch.randint(8, length + 1, (count, 1), generator=generator)
+    mask = torch.where(torch.arange(length) < end, 0.0, -1e4)[:, None, None]
+    return ((tokens[COUNT:], mask[COUNT:]), labels[COUNT:]), ((tokens[:COUNT], mask[:COUNT]), labels[:COUNT])
+
+
 TASKS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Data, Data]], int, float]] = {
-    "mobilenet_v2": (mil_networks.MobileNetV2, digits_at(enlarged), 12, 1e-2),
-    "mobilenet_v3": (mil_networks.MobileNetV3, digits_at(enlarged), 12, 1e-2),
+    "mobilenet_v2": (mil_networks.MobileNetV2, digits_at(enlarged), 8, 1e-2),
+    "mobilenet_v3": (mil_networks.MobileNetV3, digits_at(enlarged), 8, 1e-2),
     "resnet": (mil_networks.ResNet, digits_at(enlarged), 8, 1e-2),
     "unet": (mil_networks.UNet, shapes, 3, 1e-2),
     "audio": (mil_networks.AudioNet, sounds, 4, 1e-2),
-    "lstm": (mil_networks.LSTMClassifier, digits_at(rows), 15, 2e-2),
-    "gru": (mil_networks.GRUClassifier, digits_at(rows), 15, 2e-2),
-    "transformer": (mil_networks.TransformerEncoder, digits_at(padded_rows), 15, 5e-3),
-    "llama": (mil_networks.Llama, sentences, 10, 1e-2),
+    "lstm": (mil_sequences.LSTMClassifier, digits_at(rows), 15, 2e-2),
+    "gru": (mil_sequences.GRUClassifier, digits_at(rows), 15, 2e-2),
+    "transformer": (mil_sequences.TransformerEncoder, digits_at(padded_rows), 15, 5e-3),
+    "mobilevit": (mil_transformers.mobilevit, digits_at(enlarged_in_color), 4, 5e-3),
+    "bert": (mil_transformers.bert, topics, 6, 2e-3),
+    "llama": (mil_sequences.Llama, sentences, 10, 1e-2),
 }
 """By name: what builds a network, its data, how many epochs it trains, and the highest learning rate."""

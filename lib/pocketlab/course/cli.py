@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pocketlab.errors import PocketlabError
@@ -31,6 +34,14 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what this machine can run, and how to get what is missing")
     doctor.add_argument("--json", action="store_true", help="print it for a program")
     doctor.set_defaults(run=_doctor)
+
+    compare = commands.add_parser("compare", help="put model files side by side: size, latency, difference of their outputs")
+    compare.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".tflite, .onnx, .pt2, .mlpackage or .pte")
+    compare.add_argument("--json", action="store_true", help="print it for a program")
+    compare.add_argument("--inputs", type=Path, metavar="FILE.npz", help="arrays to run on, by name; random ones without it")
+    compare.add_argument("--threads", type=_positive(int), default=1, metavar="N", help="threads of each runtime (1)")
+    compare.add_argument("--seconds", type=_positive(float), default=1.0, metavar="S", help="time given to each file (1)")
+    compare.set_defaults(run=_compare)
 
     status = commands.add_parser("status", help="all labs, with what you have done")
     status.set_defaults(run=_status)
@@ -68,6 +79,51 @@ def _doctor(options: argparse.Namespace) -> int:
     findings = examine()
     print(report_json(findings) if options.json else report(findings))
     return 0
+
+
+def _positive(kind: type[float]) -> Callable[[str], float]:
+    """Return a converter of arguments that are positive numbers of that kind."""
+
+    def convert(text: str) -> float:
+        number = kind(text)
+        if not 0 < number < float("inf"):
+            raise ValueError
+        return number
+
+    convert.__name__ = "positive number"  # argparse says: invalid positive number value: '0'
+    return convert
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from pocketlab.course.compare_report import faults, report, report_json
+    from pocketlab.runtimes.comparison import compare_files
+
+    with _progress_bar() as progress:
+        comparison = compare_files(
+            options.files, inputs=options.inputs, seconds=options.seconds, threads=options.threads, progress=progress
+        )
+    if options.json:
+        print(report_json(comparison))
+    elif comparison.reference is None:
+        print("\n".join(faults(comparison)), file=sys.stderr)
+    else:
+        print(report(comparison, shutil.get_terminal_size().columns))
+    return 1 if faults(comparison) else 0
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on the error output while it is a terminal; it leaves nothing behind."""
+    from tqdm import tqdm
+
+    shape = "{desc:<30.30} {bar} {n_fmt}/{total_fmt} {elapsed}"
+    with tqdm(file=sys.stderr, disable=not sys.stderr.isatty(), leave=False, bar_format=shape) as bar:
+
+        def progress(done: int, total: int, what: str) -> None:
+            bar.total, bar.n = total, done
+            bar.set_description_str(what)
+
+        yield progress
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import logging
 import os
 import struct
 import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
@@ -73,12 +74,14 @@ def untried(path: Path, *, threads: int, xnnpack: bool) -> Any:
                     f"{path.name} uses the custom operator {name!r} without options: LiteRT cannot run it."
                 )
     kind = OpResolverType.BUILTIN if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    with own_errors(path, "loaded by LiteRT"):
-        # The content, not the path: LiteRT would map the file into memory, and the next export to that path would change the
-        # weights of this model, or end the process where the new file is shorter.
-        made = Interpreter(
-            model_content=path.read_bytes(), num_threads=threads, experimental_op_resolver_type=kind
-        )
+    with own_errors(path, "loaded by LiteRT"), tempfile.NamedTemporaryFile(suffix=".tflite") as copy:
+        # LiteRT maps the file into memory and reads the weights from there for as long as the model lives. From the file
+        # itself, the next export to that path would change this model's weights, or end the process where the new file is
+        # shorter. Of a copy in bytes, a damaged file's kernels could write over the rest of this process's memory; a mapped
+        # file is read-only, so that they end the trial. The copy has no name any more once this is done.
+        copy.write(path.read_bytes())
+        copy.flush()
+        made = Interpreter(copy.name, num_threads=threads, experimental_op_resolver_type=kind)
         with _delegate_unannounced() if xnnpack else nullcontext():
             made.allocate_tensors()
     return made

@@ -55,7 +55,7 @@ def _run(runner: Any) -> None:
 
     For flexible sizes we try 1, and for whole numbers, which may be indices, 0 and 1: a sound model may want others.
     """
-    guessed = any(None in info.shape or not info.dtype.startswith("float") for info in runner.inputs)
+    guessed = any(None in info.shape or not _is_real(info) for info in runner.inputs)
     generator = np.random.default_rng(0)
     try:
         runner(*(np.zeros(_shape(info), info.dtype) for info in runner.inputs))
@@ -65,11 +65,16 @@ def _run(runner: Any) -> None:
             raise
 
 
+def _is_real(info: TensorInfo) -> bool:
+    """Whether an input takes real numbers, stored as they are or quantized."""
+    return info.dtype.startswith("float") or info.quantization is not None
+
+
 def _shape(info: TensorInfo) -> tuple[int, ...]:
     return tuple(1 if size is None else size for size in info.shape)
 
 
 def _random(info: TensorInfo, generator: np.random.Generator) -> np.ndarray:
-    if info.dtype.startswith("float"):
-        return generator.standard_normal(_shape(info)).astype(info.dtype)
+    if _is_real(info):
+        return generator.standard_normal(_shape(info)).astype(np.float32)
     return generator.integers(0, 2, _shape(info)).astype(info.dtype)

@@ -6,6 +6,8 @@ Each runtime module has `export(model, example, path, **options) -> ModelFile`, 
 
 from __future__ import annotations
 
+import functools
+import stat
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
+from pocketlab.data.memory import available_memory_bytes
 from pocketlab.errors import ModelFileError
 from pocketlab.operations.latency import latency_percentiles
 from pocketlab.runtimes.memory import PeakMemory
@@ -36,11 +39,16 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """Name, shape (None where it is flexible) and element type of a model's input or output."""
+    """Name, shape (None where it is flexible) and element type of a model's input or output.
+
+    quantization: (scale, zero point) where integers stand for real numbers, `scale · (q − zero_point)`; a runner then takes
+    and returns the real numbers.
+    """
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
+    quantization: tuple[float, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,20 +119,30 @@ def measure(runner: Runner, *arrays: np.ndarray, seconds: float = 1.0, threads: 
             f"load it again with threads={threads}, since a runtime fixes the number when it loads."
         )
     with PeakMemory(interval_s=0.02) as memory:
-        _time_calls(runner, arrays, min(seconds, _WARM_UP_SECONDS), minimum=1)
-    times = _time_calls(runner, arrays, seconds, minimum=MINIMUM_RUNS)
+        time_calls(runner, arrays, min(seconds, _WARM_UP_SECONDS), minimum=1)
+    times = time_calls(runner, arrays, seconds, minimum=MINIMUM_RUNS)
     p50_ms, p90_ms = latency_percentiles(times)
     return Measurement(p50_ms, p90_ms, 1000.0 * float(np.mean(times)), len(times), threads, memory.peak_mb)
 
 
-def _time_calls(runner: Runner, arrays: Sequence[np.ndarray], seconds: float, minimum: int) -> list[float]:
+def time_calls(runner: Runner, arrays: Sequence[np.ndarray], seconds: float, minimum: int) -> list[float]:
+    """Return the seconds of each call of `runner(*arrays)`, as many as `seconds` have room for and at least `minimum`.
+
+    A runner whose model runs in another process has a method `seconds`, which tells how long a call took there, without
+    the way there and back.
+    """
+    timed: Callable[..., float] = getattr(runner, "seconds", None) or functools.partial(_time_call, runner)
     times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < minimum or time.perf_counter() < end:
-        start = time.perf_counter()
-        runner(*arrays)
-        times.append(time.perf_counter() - start)
+        times.append(timed(*arrays))
     return times
+
+
+def _time_call(runner: Runner, *arrays: np.ndarray) -> float:
+    start = time.perf_counter()
+    runner(*arrays)
+    return time.perf_counter() - start
 
 
 def size_bytes(path: str | Path) -> int:
@@ -136,7 +154,7 @@ def size_bytes(path: str | Path) -> int:
 
 
 def check_model_path(path: str | Path, suffix: str) -> Path:
-    """Return `path` as a Path if a file or package of that name is there, holds something and ends in `suffix`.
+    """Return `path` as a Path if a file of that name is there, ends in `suffix`, holds something and fits into free memory.
 
     Raises ModelFileError, naming the file and the fault.
     """
@@ -145,10 +163,22 @@ def check_model_path(path: str | Path, suffix: str) -> Path:
         raise ModelFileError(
             f"{path.name} is not a {suffix} file by its name: give the path of one that ends in {suffix}."
         )
-    if not path.exists():
-        raise ModelFileError(f"{path.name} is not there (looked in {path.parent}): export it first, or check the name.")
-    if size_bytes(path) == 0:
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # ValueError: a name with a zero in it
+        raise ModelFileError(
+            f"{path.name} is not there (looked in {path.parent}): export it first, or check the name."
+        ) from None
+    if stat.S_ISDIR(status.st_mode):
+        raise ModelFileError(f"{path.name} is a folder, and a {suffix} model is one file.")
+    if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait forever, to read a device never end
+        raise ModelFileError(f"{path.name} is a pipe or a device, and a {suffix} model is a file.")
+    if status.st_size == 0:
         raise ModelFileError(f"{path.name} is empty: what wrote it did not finish. Export it again.")
+    if status.st_size > (free := available_memory_bytes()):
+        raise ModelFileError(
+            f"{path.name} has {status.st_size / 1e9:.1f} GB, and only {free / 1e9:.1f} GB of memory are free."
+        )
     return path
 
 
@@ -167,10 +197,10 @@ def run_rows(
         names = ", ".join(f"{info.name} {shape_text(info.shape)}" for info in inputs)
         raise ValueError(f"The model takes {wanted} ({names}) and got {len(arrays)}: give an array for each, in this order.")
     shapes = [array.shape for array in arrays]
-    if all(_fits(shape, info.shape) for shape, info in zip(shapes, inputs, strict=True)):
+    if all(fits(shape, info.shape) for shape, info in zip(shapes, inputs, strict=True)):
         return _result(call(*arrays))
     for shape, info in zip(shapes, inputs, strict=True):
-        if not shape or not shape[0] or not _fits((1, *shape[1:]), info.shape):
+        if not shape or not shape[0] or not fits((1, *shape[1:]), info.shape):
             which = f" for {info.name!r}" if len(inputs) > 1 else ""
             raise ValueError(f"The model takes an input of shape {shape_text(info.shape)}{which} and got {shape}.")
     counts = [len(array) for array in arrays]
@@ -190,5 +220,6 @@ def shape_text(shape: Sequence[int | None]) -> str:
     return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
 
 
-def _fits(got: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+def fits(got: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    """Tell whether an array's shape is one that the model takes at once."""
     return len(got) == len(wanted) and all(w in (None, g) for g, w in zip(got, wanted, strict=True))

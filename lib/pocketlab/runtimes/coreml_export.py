@@ -101,10 +101,18 @@ def _capture(model: torch.nn.Module, example: torch.Tensor, through: str, flexib
             # torch.export takes a dimension of 1 for fixed, whatever else it is told: show it two of each flexible one.
             shown = example.repeat([2 if axis in axes and size == 1 else 1 for axis, size in enumerate(example.shape)])
             dynamic = ({axis: torch.export.Dim.AUTO for axis in axes},) if axes else None
-            return torch.export.export(model, (shown,), dynamic_shapes=dynamic).run_decompositions({})
+            return torch.export.export(model, (shown,), dynamic_shapes=dynamic).run_decompositions(_recurrent_steps())
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+def _recurrent_steps() -> dict[Any, Any]:
+    """Return how torch writes a recurrent layer as its single steps: whole, coremltools takes it from a trace only."""
+    import torch
+
+    aten, known = torch.ops.aten, torch.export.default_decompositions()
+    return {layer: known[layer] for layer in (aten.lstm.input, aten.gru.input, aten.rnn_tanh.input, aten.rnn_relu.input)}
 
 
 def _flexible_axes(example: torch.Tensor, flexible: Any) -> set[int]:

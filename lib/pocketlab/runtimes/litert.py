@@ -121,7 +121,10 @@ class LiteRTRunner:
 def _tensor_info(details: dict[str, Any]) -> TensorInfo:
     sizes = details["shape_signature"] if len(details["shape_signature"]) else details["shape"]
     shape = tuple(None if size < 0 else int(size) for size in sizes)
-    return TensorInfo(details["name"], shape, np.dtype(details["dtype"]).name)
+    dtype = np.dtype(details["dtype"])
+    scale, zero_point = details["quantization"]
+    quantization = (float(scale), int(zero_point)) if scale and np.issubdtype(dtype, np.integer) else None
+    return TensorInfo(details["name"], shape, dtype.name, quantization)
 
 
 def _to_tensor(x: np.ndarray, details: dict[str, Any]) -> np.ndarray:

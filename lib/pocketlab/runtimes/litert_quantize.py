@@ -19,12 +19,12 @@ CalibrationInputs = dict[str, list[dict[str, np.ndarray]]]
 QUANTIZATIONS = ("dynamic_int8", "static_int8", "float16")
 
 
-def check_options(quantization: str | None, representative: object, per_channel: bool) -> None:
-    """Raise ValueError, as a sentence, for options that do not go together."""
-    if quantization is not None and quantization not in QUANTIZATIONS:
-        raise ValueError(
-            f"quantization is {quantization!r}: give None or one of {', '.join(map(repr, QUANTIZATIONS))}."
-        )
+def check_options(
+    quantization: str | None, representative: object, per_channel: bool, known: tuple[str, ...] = QUANTIZATIONS
+) -> None:
+    """Raise ValueError, as a sentence, for options that do not go together. known: what a runtime can do."""
+    if quantization is not None and quantization not in known:
+        raise ValueError(f"quantization is {quantization!r}: give None or one of {', '.join(map(repr, known))}.")
     if quantization == "static_int8" and representative is None:
         raise ValueError(
             "static_int8 fixes the range of every activation beforehand, so it needs inputs to see them on: "
@@ -112,7 +112,7 @@ def _calibrate(quantizer: Any, path: Path, inputs: CalibrationInputs) -> dict[st
 
 def _calibration_inputs(path: Path, representative: np.ndarray | Iterable[np.ndarray]) -> CalibrationInputs:
     signature, name, shape = _only_input(path)
-    rows = [{name: row} for row in _rows(representative, shape)]
+    rows = [{name: row} for row in rows_of(representative, shape)]
     if not rows:
         raise ValueError(
             "representative holds no input: give at least one, better a hundred that cover what will come."
@@ -134,7 +134,7 @@ def _only_input(path: Path) -> tuple[str, str, tuple[int, ...]]:
     return key, name, tuple(int(size) for size in details["shape"])
 
 
-def _rows(batches: np.ndarray | Iterable[np.ndarray], shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+def rows_of(batches: np.ndarray | Iterable[np.ndarray], shape: tuple[int, ...]) -> Iterator[np.ndarray]:
     """Yield float32 inputs of exactly `shape` from arrays (rows, …)."""
     for batch in [batches] if hasattr(batches, "shape") else batches:
         array = np.asarray(batch, np.float32)

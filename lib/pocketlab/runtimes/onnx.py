@@ -131,9 +131,13 @@ def inspect(path: str | Path) -> Inspection:
     try:
         model = onnx.load(os.fspath(path), load_external_data=False)
         onnx.checker.check_model(model)
-    except (DecodeError, onnx.checker.ValidationError, ValueError, OSError) as error:
+        return _inspection(model, path.stat().st_size)
+    except (DecodeError, onnx.checker.ValidationError, ValueError, LookupError, OSError) as error:
         reason = " ".join(str(error).split())
         raise ModelFileError(f"{path.name} is no whole .onnx file: {reason}. Export it again.") from error
+
+
+def _inspection(model: Any, size_bytes: int) -> Inspection:
     operators: dict[str, int] = {}
     for node in model.graph.node:
         operators[node.op_type] = operators.get(node.op_type, 0) + 1
@@ -144,7 +148,7 @@ def inspect(path: str | Path) -> Inspection:
     constants = {constant.name for constant in model.graph.initializer}
     return Inspection(
         FORMAT,
-        path.stat().st_size,
+        size_bytes,
         operators,
         sum(math.prod(constant.dims) for constant in model.graph.initializer),
         bytes_by_type,
@@ -156,6 +160,8 @@ def inspect(path: str | Path) -> Inspection:
 def _type_name(number: int) -> str:
     import onnx
 
+    if number not in onnx.TensorProto.DataType.values():
+        raise ValueError(f"a tensor is of type {number}, which ONNX does not have")
     return onnx.helper.tensor_dtype_to_np_dtype(number).name
 
 

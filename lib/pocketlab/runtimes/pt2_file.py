@@ -79,8 +79,6 @@ def read(path: str | Path) -> Program:
     file could load: pickled weights, custom objects, compiled programs.
     """
     path = check_model_path(path, ".pt2")
-    if path.is_dir():
-        raise ModelFileError(f"{path.name} is a folder, and a .pt2 model is one file.")
     with own_errors(path), zipfile.ZipFile(path) as archive:
         root = _root(path, archive)
         graph_module = json.loads(archive.read(f"{root}/{_PROGRAM}"))["graph_module"]
@@ -187,7 +185,17 @@ def _program(path: Path, graph_module: dict[str, Any], stored: dict[str, StoredT
 
 def _tensor_info(graph: dict[str, Any], name: str) -> TensorInfo:
     tensor = graph["tensor_values"][name]
-    return TensorInfo(name, tuple(size.get("as_int") for size in tensor["sizes"]), dtype_name(tensor["dtype"]))
+    return TensorInfo(name, tuple(map(_size, tensor["sizes"])), dtype_name(tensor["dtype"]))
+
+
+def _size(size: dict[str, Any]) -> int | None:
+    """Return a size of an input or output; None for an expression, which is not evaluated."""
+    if "as_expr" in size:
+        return None
+    number = size["as_int"]
+    if not isinstance(number, int) or not 0 <= number < 2**31:
+        raise ValueError(f"{number!r} is no size of a tensor")
+    return number
 
 
 def inspect(path: str | Path) -> Inspection:

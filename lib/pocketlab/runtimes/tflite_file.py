@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,21 +45,28 @@ class OperatorCode:
 
 @dataclass(frozen=True)
 class Node:
-    """One operator of a graph, and whether it carries options of a custom kernel."""
+    """One operator of a graph, whether it carries options of a custom kernel, and the indices of the tensors it writes."""
 
     code: OperatorCode
     has_custom_options: bool
+    outputs: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor of a graph; `shape` has None where a size is flexible, `elements` counts it as stored."""
+    """A tensor of a graph; `shape` has None where a size is flexible, `elements` counts it as stored.
+
+    quantization: (scale, zero point) of a whole tensor of integers; None where there is none, or one for each channel.
+    dense_bytes: what all its elements take; None for texts, sparse tensors and other things whose size is not their shape's.
+    """
 
     name: str
     shape: tuple[int | None, ...]
     elements: int
     dtype: str
     buffer: int
+    quantization: tuple[float, int] | None
+    dense_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -82,8 +90,6 @@ class Tables:
 def check(path: str | Path) -> Path:
     """Return `path` if a .tflite file is there by name and identifier, else raise ModelFileError."""
     path = check_model_path(path, ".tflite")
-    if path.is_dir():
-        raise ModelFileError(f"{path.name} is a folder, and a .tflite model is one file.")
     with path.open("rb") as file:
         start = file.read(8)
     if start[4:] != IDENTIFIER:
@@ -133,12 +139,16 @@ class _Reader:
         sizes = tuple(int(buffer.DataLength() or buffer.Size()) for buffer in buffers)
         if any(not 0 <= tensor.buffer < len(sizes) for graph in graphs for tensor in graph.tensors):
             raise ValueError("a tensor names a buffer that is not there")
+        for graph in graphs:
+            _check_tensors(graph, sizes)
         return Tables(tuple(graphs), sizes)
 
     def _graph(self, graph: Any, codes: list[OperatorCode]) -> Graph:
         tensors = tuple(map(_tensor, self._entries(graph.TensorsLength(), graph.Tensors)))
         operators = self._entries(graph.OperatorsLength(), graph.Operators)
-        nodes = tuple(Node(codes[operator.OpcodeIndex()], operator.CustomOptionsLength() > 0) for operator in operators)
+        nodes = tuple(
+            Node(codes[one.OpcodeIndex()], one.CustomOptionsLength() > 0, _numbers(one.OutputsAsNumpy())) for one in operators
+        )
         inputs, outputs = _numbers(graph.InputsAsNumpy()), _numbers(graph.OutputsAsNumpy())
         if any(not 0 <= index < len(tensors) for index in (*inputs, *outputs)):
             raise ValueError("an input or output names a tensor that is not there")
@@ -149,6 +159,22 @@ class _Reader:
         if count < 0 or self._room < 0:
             raise ValueError("a list in it is longer than the file")
         return [get(index) for index in range(count)]
+
+
+def _check_tensors(graph: Graph, buffer_bytes: tuple[int, ...]) -> None:
+    """Check two things that LiteRT believes, and otherwise writes past the end of its memory.
+
+    A constant has as many bytes as its shape and type say, and each tensor gets its numbers from one place: it is a constant,
+    an input of the graph, or written by one operator.
+    """
+    constants = [index for index, tensor in enumerate(graph.tensors) if buffer_bytes[tensor.buffer]]
+    for tensor in (graph.tensors[index] for index in constants):
+        if tensor.dense_bytes not in (None, stored := buffer_bytes[tensor.buffer]):
+            raise ValueError(f"the constant {tensor.name[:40]!r} takes {tensor.dense_bytes} bytes, and {stored} are there")
+    written = [index for node in graph.nodes for index in node.outputs if index >= 0]
+    sources = Counter([*constants, *graph.inputs, *written])
+    if sources and sources.most_common(1)[0][1] > 1:
+        raise ValueError(f"tensor {sources.most_common(1)[0][0]} is written twice")
 
 
 def _operator_code(code: Any) -> OperatorCode:
@@ -168,7 +194,22 @@ def _tensor(tensor: Any) -> Tensor:
         math.prod(stored),
         _type_names()[tensor.Type()],
         tensor.Buffer(),
+        _quantization(tensor),
+        _dense_bytes(stored, tensor),
     )
+
+
+def _dense_bytes(shape: tuple[int, ...], tensor: Any) -> int | None:
+    kind = _type_names()[tensor.Type()]
+    bits = {"bool": 8}.get(kind) or int("".join(filter(str.isdigit, kind)) or 0)
+    return None if not bits or tensor.Sparsity() is not None else -(-math.prod(shape) * bits // 8)
+
+
+def _quantization(tensor: Any) -> tuple[float, int] | None:
+    table = tensor.Quantization()
+    if table is None or table.ScaleLength() != 1 or table.ZeroPointLength() != 1 or "int" not in _type_names()[tensor.Type()]:
+        return None
+    return float(table.Scale(0)), int(table.ZeroPoint(0))
 
 
 def _numbers(array: Any) -> tuple[int, ...]:
@@ -223,4 +264,4 @@ def inspect(path: str | Path) -> Inspection:
 
 
 def _tensor_info(tensor: Tensor) -> TensorInfo:
-    return TensorInfo(tensor.name, tensor.shape, tensor.dtype)
+    return TensorInfo(tensor.name, tensor.shape, tensor.dtype, tensor.quantization)

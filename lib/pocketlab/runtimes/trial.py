@@ -27,7 +27,7 @@ def trial(path: Path, runtime: str, **options: Any) -> None:
     """
     limit_s = _SECONDS + _SECONDS_PER_BYTE * path.stat().st_size
     try:
-        _child.call(runtime, limit_s=limit_s, path=str(path), **options)
+        _child.call(runtime, limit_s=limit_s, path=str(path.absolute()), **options)
     except ModelFileError:
         raise
     except ChildTimeout as error:

@@ -93,6 +93,17 @@ def table(
     return Table(caption, specs, numeric, texts)
 
 
+def shortened(text: str, most: int) -> str:
+    """Return the text with a part left out where it is longer than `most` characters; more is kept of its end than of its start.
+
+    Names of files differ at their ends more often.
+    """
+    if len(text) <= most:
+        return text
+    tail = 2 * most // 3
+    return f"{text[: most - tail - 1]}…{text[-tail:]}"
+
+
 def _in_order(row: Sequence[Any] | Mapping[str, Any], columns: tuple[Column, ...]) -> tuple[Any, ...]:
     if isinstance(row, Mapping):
         missing = [column.title for column in columns if column.title not in row]

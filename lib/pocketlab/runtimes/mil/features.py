@@ -60,7 +60,7 @@ def interface(package: Package, function: str | None = None) -> Interface:
     if name not in bodies and function is None:  # the one function of a package may have any name
         name = next(iter(bodies))
     if name not in bodies:
-        raise ValueError(f"{package.path.name} has no function {name!r}; it has {', '.join(bodies)}.")
+        raise ValueError(f"{package.path.name} has no function {name!r}; it has {', '.join(sorted(bodies))}.")
     for described in description.functions:  # present if there is more than one
         if described.name == name:
             description = described

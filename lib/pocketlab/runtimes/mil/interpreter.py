@@ -39,10 +39,11 @@ class Interpreter:
         compiler = Compiler(function, rounding=precision == "float16")
         self._inputs = compiler.inputs(body)
         self._block = compiler.block(body)
-        self._slots = compiler.named
         self._start = compiler.start()
         self.inputs: tuple[str, ...] = tuple(body.inputs)
         self.outputs: tuple[str, ...] = tuple(output.name for output in body.outputs)
+        # A block inside may use an output's name for something else; by that name the function's own is meant.
+        self._slots = compiler.named | dict(zip(self.outputs, self._block.outputs, strict=True))
 
     @property
     def names(self) -> tuple[str, ...]:

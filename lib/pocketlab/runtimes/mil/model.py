@@ -121,6 +121,8 @@ class Model:
             return value
         if feature and feature.kind == "image":
             return picture(value, feature.dtype)
+        if feature and feature.kind == "int64":  # a classifier's label
+            return int(value)
         array = value.numpy()
         halves = feature is not None and feature.dtype == "float16" and self.precision == "float16"
         return array.astype(np.float16) if halves else array
@@ -175,14 +177,26 @@ def _names(features: Iterable[Feature]) -> str:
 
 
 def _check_operators(package: Package, function: str) -> None:
-    """Refuse a program with an operator that nothing here computes, before coremltools reads it."""
+    """Refuse a program with an operator that nothing here computes, before coremltools reads it.
+
+    Raises UnsupportedOperatorError for one of Core ML's, ModelFileError for a name that is none.
+    """
+    import_coremltools()
+    from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
+
     body = [op for op in operations(package.functions()[function]) if op.type != "const"]
     for number, op in enumerate(body, 1):
         if op.type not in OPERATORS and op.type not in _ELSEWHERE:
             output = op.outputs[0].name if op.outputs else "none"
+            place = f"with output {output[:40]!r} (number {number} of {len(body)} in the function {function!r})"
+            if op.type not in SSAOpRegistry.core_ops:
+                raise ModelFileError(
+                    f"{package.path.name} uses the operator {op.type[:40]!r} {place}, which Core ML does not have: the package "
+                    "is damaged, or newer than this coremltools."
+                )
             raise UnsupportedOperatorError(
-                f"{package.path.name} uses the operator {op.type} with output {output!r} (number {number} of {len(body)} "
-                f"in the function {function!r}), which cannot be computed here; mil.coverage() lists what can."
+                f"{package.path.name} uses the operator {op.type} {place}, which cannot be computed here; "
+                "mil.coverage() lists what can."
             )
 
 

@@ -18,12 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pocketlab.data.memory import available_memory_bytes
 from pocketlab.errors import ModelFileError
 from pocketlab.runtimes.mil._coremltools import import_coremltools
 
 _LARGEST_MANIFEST = 1 << 20  # bytes; a real one has about 600
 _BLOB_METADATA = struct.Struct("<IIQQ40x")  # sentinel, type, bytes, offset of the data, padding and reserved words
 _BLOB_SENTINEL = 0xDEADBEEF
+_BLOB_ALIGNMENT = 64  # bytes, of every header and every constant
 _BITS = {"bool": 8, "float8e4m3fn": 8, "float8e5m2": 8}  # every other numeric type's name ends in its bits
 
 
@@ -54,10 +56,10 @@ def read_package(path: str | os.PathLike[str]) -> Package:
     model = _model_file(package)
     spec = _specification(package, model)
     with whole(package):
-        for block in Package(package, model.parent, spec).functions().values():
-            for operation in operations(block):
-                for value in values(operation):
-                    _check_constant(package, model.parent, value)
+        blocks = Package(package, model.parent, spec).functions().values()
+        constants = (value for block in blocks for operation in operations(block) for value in values(operation))
+        needed = sum(_check_constant(package, model.parent, value) for value in constants)
+    _check_memory(package, "constants", needed)
     return Package(package, model.parent / "weights", spec)
 
 
@@ -125,6 +127,8 @@ def stored_bytes(value_type: Any) -> int:
 def _model_file(package: Path) -> Path:
     """Return the file that the manifest names as the root model, having checked every part that it names."""
     manifest = package / "Manifest.json"
+    if manifest.exists():
+        _file(package, manifest)
     try:
         if manifest.stat().st_size > _LARGEST_MANIFEST:
             raise ModelFileError(f"{package.name}: Manifest.json is {manifest.stat().st_size} bytes, far too large.")
@@ -139,10 +143,15 @@ def _model_file(package: Path) -> Path:
         raise ModelFileError(f"{package.name}: Manifest.json is damaged ({type(error).__name__}: {error}).") from None
     for part in parts.values():
         _inside(package, package / "Data" / part)
-    model = _inside(package, package / "Data" / root)
-    if not model.is_file():
-        raise ModelFileError(f"{package.name}: its model {root!r} is not a file.")
-    return model
+    return _file(package, package / "Data" / root)
+
+
+def _file(package: Path, part: Path) -> Path:
+    """Return the part's real path; raise if it is no file. To open a pipe would wait forever, to read a device never end."""
+    real = _inside(package, part)
+    if not real.is_file():
+        raise ModelFileError(f"{package.name}: {part.name!r} is not a file, but a folder, a pipe or a device.")
+    return real
 
 
 def _inside(package: Path, part: Path) -> Path:
@@ -153,14 +162,15 @@ def _inside(package: Path, part: Path) -> Path:
             raise ModelFileError(f"{package.name} points outside of itself, to {real}. It is not opened.")
         if real.exists():
             return real
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links that point to each other
         if isinstance(error, ModelFileError):
             raise
-    raise ModelFileError(f"{package.name} is incomplete: it names {part.name!r}, which is not in it.")
+    raise ModelFileError(f"{package.name} is incomplete: it names {part.name[:100]!r}, which is not in it.")
 
 
 def _specification(package: Path, model: Path) -> Any:
     """Parse the protobuf and check that it is an ML program with bodies to its functions."""
+    _check_memory(package, f"a {model.name}", model.stat().st_size)
     import_coremltools()
     from coremltools.proto import Model_pb2
     from google.protobuf.message import DecodeError
@@ -179,12 +189,20 @@ def _specification(package: Path, model: Path) -> Any:
     return spec
 
 
-def _check_constant(package: Path, folder: Path, value: Any) -> None:
-    """Check that a constant kept in the weight file is there in full; small constants are inside the protobuf."""
+def _check_memory(package: Path, what: str, size: int) -> None:
+    """Check that something of so many bytes fits into the memory that is free."""
+    if size > (free := available_memory_bytes()):
+        raise ModelFileError(
+            f"{package.name} has {what} of {size / 1e9:.1f} GB, and only {free / 1e9:.1f} GB of memory are free."
+        )
+
+
+def _check_constant(package: Path, folder: Path, value: Any) -> int:
+    """Check that a constant kept in the weight file is there in full and return its bytes; 0 for one inside the protobuf."""
     if value.WhichOneof("value") != "blobFileValue":
-        return
+        return 0
     blob = value.blobFileValue
-    file = _inside(package, folder / blob.fileName.removeprefix("@model_path/"))
+    file = _file(package, folder / blob.fileName.removeprefix("@model_path/"))
     fault = f"{package.name}: {file.name} is damaged or cut short"
     with file.open("rb") as stream:
         length = stream.seek(0, os.SEEK_END)
@@ -195,5 +213,8 @@ def _check_constant(package: Path, folder: Path, value: Any) -> None:
     due = stored_bytes(value.type)
     if sentinel != _BLOB_SENTINEL or count != due:
         raise ModelFileError(f"{fault} (no header of a constant of {due} bytes at byte {blob.offset}).")
+    if start < blob.offset + _BLOB_METADATA.size or start % _BLOB_ALIGNMENT:
+        raise ModelFileError(f"{fault} (a constant's header at byte {blob.offset} sends to byte {start}, not to what follows).")
     if start + count > length:
         raise ModelFileError(f"{fault} ({length} bytes; a constant ends at byte {start + count}).")
+    return due

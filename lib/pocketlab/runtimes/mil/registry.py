@@ -68,7 +68,9 @@ def tensor(value: Any) -> Tensor:
 
 
 def _list(value: Any) -> list[Any]:
-    return value.tolist() if hasattr(value, "tolist") else list(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return [item.item() if hasattr(item, "item") else item for item in value]
 
 
 def _one(kind: Callable[[Any], Any]) -> Convert:

@@ -71,7 +71,7 @@ def constexpr_lut_to_sparse(
     A vector of the palette makes the mask longer along `vector_axis` too; the numbers are in the order of the whole tensor.
     """
     dense = constexpr_lut_to_dense(constexpr_sparse_to_dense(indices_nonzero_data, indices_mask), lut, None, vector_axis)
-    mask = _spread(indices_mask, dense.shape)
+    mask = indices_mask if vector_axis is None else indices_mask.repeat_interleave(lut.shape[-1], vector_axis)
     return mask, dense[mask.bool()]
 
 
