@@ -102,9 +102,8 @@ def _make_pte(net: Any, other: Any, inputs: np.ndarray, folder: Path) -> None:
     from pocketlab.runtimes import executorch
 
     example = torch.from_numpy(inputs[:1])
-    executorch.export(net, example, folder / "xnnpack.pte")
     executorch.export(net, example, folder / "portable.pte", delegate=None)
-    executorch.export(net, example, folder / "int8.pte", quantization="static_int8", representative=inputs)
+    executorch.export(net, example, folder / "xnnpack_int8.pte", quantization="static_int8", representative=inputs)
 
 
 def _make_mlpackage(net: Any, other: Any, inputs: np.ndarray, folder: Path) -> None:

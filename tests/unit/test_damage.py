@@ -13,9 +13,9 @@ import numpy as np
 import onnx as onnx_format
 import pytest
 from ai_edge_litert.schema_py_generated import ModelT
-from bench import damage
 from onnx import TensorProto, helper
 
+from bench import damage
 from pocketlab.data.tensors import load_tensors
 from pocketlab.errors import ModelFileError
 from pocketlab.runtimes import coreml, executorch, litert, onnx, trial
@@ -173,13 +173,13 @@ def rewrite(path: Path, out: Path, change: Callable) -> Path:
     return out
 
 
-def lose_bias(graph) -> None:
-    """Take the third input from a fully connected layer: LiteRT looks for it without asking whether it is there."""
-    graph.operators[-1].inputs = graph.operators[-1].inputs[:1]
+def lose_permutation(graph) -> None:
+    """Name no tensor as the order of a transposition's axes: LiteRT looks there without asking whether there is one."""
+    graph.operators[0].inputs = np.array([graph.operators[0].inputs[0], -1], np.int32)
 
 
 def test_a_file_that_kills_litert_kills_only_the_process_that_tries_it(sound, tmp_path):
-    path = rewrite(sound("tflite") / "float.tflite", tmp_path / "deadly.tflite", lose_bias)
+    path = rewrite(sound("tflite") / "float.tflite", tmp_path / "deadly.tflite", lose_permutation)
     with pytest.raises(ModelFileError, match=r"deadly\.tflite is damaged: the process in which it was tried ended with signal"):
         litert.load(path)
     assert litert.load(sound("tflite") / "float.tflite").operators  # the next trial has another process

@@ -12,7 +12,7 @@ from pocketlab.course.dependencies import imported_names, module_file
 
 LIB = Path(__file__).parents[2] / "lib"
 FLOORS = [
-    {"errors"},
+    {"errors", "memory"},
     {"data"},
     {"compression", "llm", "signals", "learning", "operations", "device"},
     {"runtimes"},
@@ -38,7 +38,7 @@ def imports_of(lib: Path) -> dict[str, set[str]]:
     for path in sorted(lib.glob("pocketlab/**/*.py")):
         parts = path.relative_to(lib).with_suffix("").parts
         package = ".".join(parts[:-1])
-        names = {name for name in imported_names(path.read_text(), package) if module_file(name, lib)}
+        names = {name for name in imported_names(path.read_text(), package, started=False) if module_file(name, lib)}
         # `from a import b` names both: where b is a module, that one is meant.
         meant = {name for name in names if not any(other.startswith(f"{name}.") for other in names)}
         found[package if parts[-1] == "__init__" else ".".join(parts)] = meant

@@ -53,8 +53,9 @@ def test_softplus(x):
 @few
 @given(arrays(-4, 4, min_side=1))
 def test_gelu(x):
-    # exact: torch's erf is off by 1.5e-7 (Abramowitz and Stegun, 7.1.26), of which half of |x| counts, at most 2
-    check("gelu", {"x": x}, mode="EXACT", atol=2 * (1.5e-7 + 2 * EPS))
+    # torch leaves it to oneDNN, whose erf is a polynomial of degree 5: off by 1.5e-7 (Abramowitz and Stegun, 7.1.26), and
+    # computed with ten roundings of numbers up to 1.5. A sum and a product follow. Of all that half of |x| counts, at most 2.
+    check("gelu", {"x": x}, mode="EXACT", atol=2 * (1.5e-7 + (10 * 1.5 / 2 + 2) * EPS))
     # tanh is off by LIBRARY, by 1 EPS more for each of 4 roundings on the way there, and 3 follow; half of |x| counts
     check("gelu", {"x": x}, mode="TANH_APPROXIMATION", atol=2 * (LIBRARY + 7 * EPS))
     # the argument of exp is up to 7 and off by half of EPS in either, and by its error exp is off; 3 roundings follow

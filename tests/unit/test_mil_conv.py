@@ -7,8 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from mil_harness import mb, run, run_as_declared, run_operator
+
 from pocketlab.errors import PocketlabError
 
 # All numbers are whole and small, so that every sum is exact in float32 in any order: no tolerance.
@@ -100,7 +100,6 @@ def test_conv_takes_weights_computed_by_the_program(case):
     np.testing.assert_array_equal(ours, expected_conv(x, weight, bias, options))
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_conv_pads_as_torch_does_for_same(dims):
     rng = np.random.default_rng(dims)

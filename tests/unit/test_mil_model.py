@@ -458,7 +458,8 @@ def test_the_interpreter_is_a_package_of_its_own():
     for path in folder.rglob("*.py"):
         inner = ".".join(("pocketlab.runtimes.mil", *path.relative_to(folder).parent.parts))
         ours = {name for name in imported_names(path.read_text(), inner) if name.startswith("pocketlab")}
-        outside = {name for name in ours if not name.startswith(("pocketlab.runtimes.mil", "pocketlab.errors"))}
+        allowed = ("pocketlab.runtimes.mil", "pocketlab.errors", "pocketlab.memory")  # the last two import nothing of ours
+        outside = {name for name in ours if not name.startswith(allowed)}
         assert not outside, f"{path.name} imports {outside}"
 
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from mil_harness import run_as_declared, run_operator
 
 # Sums of small whole numbers are exact. After them our means round at most three times (a division by the window's size, by

@@ -21,17 +21,17 @@ def module_file(name: str, lib: Path) -> Path | None:
     return None
 
 
-def imported_names(text: str, package: str = "") -> frozenset[str]:
+def imported_names(text: str, package: str = "", *, started: bool = True) -> frozenset[str]:
     """Return the dotted names that a Python text may import, `package` being what a relative import starts from.
 
-    Imports inside functions count too. `from a import b` gives both `a` and `a.b`, since b may be a module. A string
-    that is just a module's name counts (`python -m pocketlab.x`, `import_module("pocketlab.x")`), and so does
-    `Lab("01")`, which loads the exercises of lab 01.
+    Imports inside functions count too. `from a import b` gives both `a` and `a.b`, since b may be a module. `Lab("01")`
+    counts, which loads the exercises of lab 01, and so does a string that is just a module's name (`python -m
+    pocketlab.x`, the module of a child process), unless `started` is False.
     """
-    return frozenset(_names(ast.parse(text), package))
+    return frozenset(_names(ast.parse(text), package, started))
 
 
-def _names(tree: ast.AST, package: str) -> Iterator[str]:
+def _names(tree: ast.AST, package: str, started: bool) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -40,7 +40,7 @@ def _names(tree: ast.AST, package: str) -> Iterator[str]:
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if _MODULE_NAME.fullmatch(node.value):
+            if started and _MODULE_NAME.fullmatch(node.value):
                 yield node.value
         elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "Lab":
             labs = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]

@@ -24,8 +24,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from pocketlab.data.memory import available_memory_bytes
 from pocketlab.errors import ModelFileError
+from pocketlab.memory import available_memory_bytes
 
 SUFFIX = ".safetensors"
 _LENGTH_BYTES = 8

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from pocketlab.data.memory import available_memory_bytes
 from pocketlab.errors import ModelFileError
+from pocketlab.memory import available_memory_bytes
 from pocketlab.runtimes.base import TensorInfo
 
 _Answer = tuple[dict[str, Any], tuple[np.ndarray, ...]]

@@ -16,8 +16,8 @@ from typing import Protocol
 
 import numpy as np
 
-from pocketlab.data.memory import available_memory_bytes
 from pocketlab.errors import ModelFileError
+from pocketlab.memory import available_memory_bytes
 from pocketlab.operations.latency import latency_percentiles
 from pocketlab.runtimes.memory import PeakMemory
 

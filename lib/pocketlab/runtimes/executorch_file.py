@@ -1,7 +1,7 @@
 """Read a .pte file, ExecuTorch's format, without running it: which portable kernels it calls and what its delegates took.
 
-The file is a FlatBuffer (schema: program.fbs) of methods, each a list of instructions that call a kernel or a delegate. An
-extended header says where the data behind it lies. ExecuTorch's own reader crashes on some damaged files; this one ends in
+The file is a FlatBuffer (schema: program.fbs) of methods, each a list of instructions that call a kernel or a delegate. If
+data follows it, an extended header says where. ExecuTorch's own reader crashes on some damaged files; this one ends in
 ModelFileError.
 
 Source: executorch/exir/_serialize/program.fbs and _program.py, in the package.
@@ -151,11 +151,11 @@ class _Reader:
                 f"{self._file.path.name} is no .pte file: its bytes 4 to 8 are {head[4:8]!r} where {IDENTIFIER!r} is due. "
                 "Was another format saved under this name, or did a download end early?"
             )
-        if len(head) < 8 + _EXTENDED_HEADER.size or head[8:12] != b"eh00":
-            raise ValueError("it lacks the extended header that ExecuTorch writes")
-        _, _, program_bytes, self._base, segment_bytes = _EXTENDED_HEADER.unpack_from(head, 8)
-        if self._base + segment_bytes > self._file.size:
-            raise ValueError(f"it ends after {self._file.size:,} bytes, where {self._base + segment_bytes:,} are due")
+        self._base = program_bytes = self._file.size  # without a header there is nothing behind the program
+        if head[8:12] == b"eh00" and len(head) == 8 + _EXTENDED_HEADER.size:
+            _, _, program_bytes, self._base, segment_bytes = _EXTENDED_HEADER.unpack_from(head, 8)
+            if self._base + segment_bytes > self._file.size:
+                raise ValueError(f"it ends after {self._file.size:,} bytes, where {self._base + segment_bytes:,} are due")
         return Buffer(self._file.read(0, program_bytes)).root()
 
     def inspection(self) -> ExecuTorchInspection:

@@ -1,7 +1,7 @@
 """A reference interpreter of Core ML: run an .mlpackage on any system, in float32 or with every float16 in it.
 
 `load` gives a `Model` with `predict`; `Interpreter` runs coremltools' Program itself; `coverage` lists the operators. It
-imports nothing of Pocketlab but its errors.
+imports nothing of Pocketlab but its errors and the count of free memory.
 """
 
 from __future__ import annotations

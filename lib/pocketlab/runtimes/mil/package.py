@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pocketlab.data.memory import available_memory_bytes
 from pocketlab.errors import ModelFileError
+from pocketlab.memory import available_memory_bytes
 from pocketlab.runtimes.mil._coremltools import import_coremltools
 
 _LARGEST_MANIFEST = 1 << 20  # bytes; a real one has about 600
