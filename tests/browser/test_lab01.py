@@ -76,6 +76,19 @@ def test_the_partition_explorer(lab01: NotebookPage, journal: Journal) -> None:
     lab01.photograph("lab01-partitions", figure)
 
 
+@pytest.mark.parametrize(("theme", "runtime"), [("light", "Core ML, interpreted"), ("dark", "LiteRT int8")])
+def test_the_parity_explorer(lab01: NotebookPage, journal: Journal, theme: str, runtime: str) -> None:
+    lab01.set_theme(theme)
+    cell = lab01.cell("ParityExplorer(")
+    figure = cell.locator("img")
+    handle = cell.locator(".widget-hslider").first.locator(".noUi-handle")
+    lab01.press_and_time(handle, "ArrowRight", figure)
+    before = figure.get_attribute("src")
+    cell.locator("select").select_option(runtime)
+    expect(figure).not_to_have_attribute("src", before or "")
+    lab01.photograph("lab01-parity", figure, theme)
+
+
 def test_netron_shows_the_labs_model(lab01: NotebookPage, journal: Journal) -> None:
     cell = lab01.cell("netron.show(")
     frame = cell.frame_locator("iframe")

@@ -17,6 +17,8 @@ from torch.nn import functional
 
 from pocketlab.runtimes.mil.registry import Ints, operator
 
+_REFLECTED_AT_CENTERS = {"reflection": True, "symmetric": False}  # the padding modes that reflect, and where
+
 
 @operator()
 def crop(x: Tensor, crop_height: Ints, crop_width: Ints) -> Tensor:
@@ -109,20 +111,21 @@ def resample(
     align_corners: bool,
 ) -> Tensor:
     """Return what x (batch, channels, ...) has at coordinates (batch, height, width, 2), a column and a row each."""
-    padding_mode, nearest = padding_mode.lower(), sampling_mode.lower() == "nearest"
-    # torch reflects at the centers of the outer pixels, or at their edges, as align_corners says. Here the mode says it, and
-    # align_corners only what normalized coordinates mean.
-    at_centers = {"reflection": True, "symmetric": False}.get(padding_mode, align_corners)
+    padding_mode, mode = padding_mode.lower(), sampling_mode.lower()
+    coordinates = coordinates.to(x.dtype)
+    # torch reflects at the centers of the outer pixels, or at their edges, as align_corners says. Here the padding mode says
+    # it, and align_corners only what normalized coordinates mean.
+    at_centers = _REFLECTED_AT_CENTERS.get(padding_mode, align_corners)
     if coordinates_mode.lower() != "normalized_minus_one_to_one" or at_centers != align_corners:
         sizes = x.new_tensor(x.shape[:1:-1])
-        points = _grid_points(coordinates.to(x.dtype), sizes, coordinates_mode.lower(), align_corners)
-        # Rounding first keeps a point halfway between two pixels from tipping over when it is normalized.
-        coordinates = _normalized(points.round() if nearest else points, sizes, at_centers)
+        points = _grid_points(coordinates, sizes, coordinates_mode.lower(), align_corners)
+        if mode == "nearest" and padding_mode not in _REFLECTED_AT_CENTERS:
+            points = points.round()  # a point halfway between two pixels must not tip over when it is normalized
+        coordinates = _normalized(points, sizes, at_centers)
     padding = {"constant": "zeros", "border": "border"}.get(padding_mode, "reflection")
-    mode = "nearest" if nearest else "bilinear"
     if padding == "zeros" and padding_value:
         return functional.grid_sample(x - padding_value, coordinates, mode, padding, at_centers) + padding_value
-    return functional.grid_sample(x, coordinates.to(x.dtype), mode, padding, at_centers)
+    return functional.grid_sample(x, coordinates, mode, padding, at_centers)
 
 
 @operator()

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from pocketlab.runtimes.mil.registry import operator
 
+_INDEX_TYPES = (torch.int32, torch.int64)  # those that torch's index_select takes
+
 
 @operator()
 def gather(x: Tensor, indices: Tensor, axis: int, batch_dims: int = 0, validate_indices: bool = False) -> Tensor:
@@ -24,8 +26,13 @@ def gather(x: Tensor, indices: Tensor, axis: int, batch_dims: int = 0, validate_
     The first `batch_dims` axes are common to x and the indices: each slice of x has indices of its own.
     """
     axis %= x.dim()
+    shape = x.shape[:axis] + indices.shape[batch_dims:] + x.shape[axis + 1 :]
+    if batch_dims == 0 and indices.dtype in _INDEX_TYPES:
+        try:
+            return x.index_select(axis, indices.reshape(-1)).reshape(shape)
+        except (IndexError, RuntimeError):  # torch refuses negative ones, too; the slower way tells them apart
+            pass
     positions = _positions(indices, x.shape[axis], validate_indices)
-    shape = x.shape[:axis] + positions.shape[batch_dims:] + x.shape[axis + 1 :]
     if batch_dims == 0:
         return x.index_select(axis, positions.flatten()).reshape(shape)
     batch, before, after = map(math.prod, (x.shape[:batch_dims], x.shape[batch_dims:axis], x.shape[axis + 1 :]))

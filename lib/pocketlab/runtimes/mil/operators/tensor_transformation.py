@@ -154,6 +154,9 @@ def _slices(
             continue
         last = None if end_mask and end_mask[axis] else end[axis]
         chosen = range(size)[first : last : stride[axis] if stride else 1]
+        if len(chosen) == size and chosen.step > 0:
+            slices.append(slice(None))  # which torch passes over
+            continue
         if chosen.step < 0:
             flipped.append(axis)
             chosen = chosen[::-1]
