@@ -914,7 +914,7 @@ for name, (size, runner) in contestants.items():
         placed = f"{runner.delegated} of {len(runner.operators)}"
     if name.startswith("ExecuTorch"):
         held = executorch.inspect(runner.path)
-        delegated = sum(sum(part.operators.values()) for part in held.partitions)
+        delegated = sum(held.delegated.values())
         placed = f"{delegated} of {delegated + sum(held.portable.values())}"
     results.append((name, size / 1000, right, *times, largest, sqnr_db(reference_logits, logits), placed))
 table(

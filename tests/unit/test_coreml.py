@@ -311,6 +311,26 @@ class TestOffMacOS:
         assert runner.outputs[0].shape == (1, 10)
         np.testing.assert_allclose(runner(pixels), expected, rtol=0, atol=5e-3)  # probabilities of 11 bits
 
+    def test_labels_may_be_numbers(self, folder):
+        from mil_harness import ct
+
+        net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 3), torch.nn.Softmax(1)).eval()
+        ct.convert(
+            torch.jit.trace(net, torch.zeros(1, 4)),
+            inputs=[ct.TensorType(name="x", shape=(1, 4))],
+            classifier_config=ct.ClassifierConfig([30, 10, 20]),
+            minimum_deployment_target=ct.target.iOS17,
+            compute_precision=ct.precision.FLOAT32,
+            skip_model_load=True,
+        ).save(str(folder / "numbers.mlpackage"))
+        described = coreml.describe(folder / "numbers.mlpackage")
+        assert described.class_labels == (30, 10, 20)
+        assert ("class labels", "30, 10, 20") in described.rows()
+        x = torch.rand(1, 4)
+        with torch.no_grad():
+            expected = net(x).numpy()
+        np.testing.assert_allclose(coreml.load(folder / "numbers.mlpackage", tell=str)(x.numpy()), expected, rtol=1e-5)
+
     def test_a_model_with_states_begins_anew_at_each_call(self, folder):
         from mil_harness import ct
 

@@ -56,15 +56,20 @@ def root_of_squares(elements, positions):
     return np.sqrt(np.square(elements).sum(tuple(range(2, elements.ndim))))
 
 
+KINDS = pytest.mark.parametrize(
+    ("pad_type", "ceil"),
+    [(kind, False) for kind in ("valid", "same", "same_lower", "custom")]
+    + [(kind, True) for kind in ("valid", "same_lower", "custom")],
+)
+
+
 @st.composite
-def poolings(draw, most_dims=3):
+def poolings(draw, pad_type, ceil, most_dims=3):
     """x, the settings of a pooling, and the padding that they mean. Each window has an element of x in it."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    dims = draw(st.integers(1, most_dims))
+    dims = draw(st.integers(1, 2 if ceil else most_dims))
     kernel = [draw(st.integers(1, 4)) for _ in range(dims)]
     strides = [draw(st.integers(1, 3)) for _ in range(dims)]
-    pad_type = draw(st.sampled_from(["valid", "same", "same_lower", "custom", "custom"]))
-    ceil = dims < 3 and pad_type != "same" and draw(st.booleans())
     pad = [0] * (2 * dims)
     if pad_type == "custom":
         pad = [draw(st.integers(0, size - 1)) for size in kernel for _ in range(2)]
@@ -85,29 +90,33 @@ def poolings(draw, most_dims=3):
     return x, options, meant
 
 
-@settings(max_examples=40, deadline=None)
-@given(poolings())
-def test_max_pool_is_its_definition(case):
-    x, options, meant = case
+@KINDS
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_max_pool_is_its_definition(pad_type, ceil, data):
+    x, options, meant = data.draw(poolings(pad_type, ceil))
     (ours,) = run_as_declared("max_pool", {"x": x}, "iOS16", **options)
     expected = pooled(x, options["kernel_sizes"], options["strides"], meant, options["ceil_mode"], largest)
     np.testing.assert_array_equal(ours, expected)
 
 
-@settings(max_examples=40, deadline=None)
-@given(poolings(), st.booleans())
-def test_avg_pool_is_its_definition(case, exclude):
-    x, options, meant = case
+@pytest.mark.parametrize("exclude", [True, False])
+@KINDS
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_avg_pool_is_its_definition(pad_type, ceil, exclude, data):
+    x, options, meant = data.draw(poolings(pad_type, ceil))
     (ours,) = run_as_declared("avg_pool", {"x": x}, "iOS16", exclude_padding_from_average=exclude, **options)
     reduce = mean_without_padding if exclude else mean_with_padding
     expected = pooled(x, options["kernel_sizes"], options["strides"], meant, options["ceil_mode"], reduce)
     np.testing.assert_allclose(ours, expected, rtol=RTOL)
 
 
-@settings(max_examples=40, deadline=None)
-@given(poolings(most_dims=2))
-def test_l2_pool_is_its_definition(case):
-    x, options, meant = case
+@KINDS
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_l2_pool_is_its_definition(pad_type, ceil, data):
+    x, options, meant = data.draw(poolings(pad_type, ceil, most_dims=2))
     (ours,) = run_as_declared("l2_pool", {"x": x}, "iOS16", **options)
     expected = pooled(x, options["kernel_sizes"], options["strides"], meant, options["ceil_mode"], root_of_squares)
     np.testing.assert_allclose(ours, expected, rtol=RTOL)

@@ -11,11 +11,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from pocketlab.errors import UnavailableError
+from pocketlab.errors import ModelFileError, UnavailableError
 from pocketlab.runtimes.base import Result, TensorInfo, measure, run_rows
 from pocketlab.runtimes.coreml_export import (
     ImageInput,
@@ -110,7 +111,7 @@ def load(
     _check_units(compute_units)
     described = describe(path)
     if sys.platform == "darwin":
-        return _AppleRunner(_apple_model(path, compute_units, "Running a model"), described)
+        return _AppleRunner(path, _apple_model(path, compute_units, "Running a model"), described)
     runner = _InterpretedRunner(path, described, precision, threads)
     tell(INTERPRETED)
     return runner
@@ -126,7 +127,8 @@ class CoreMLRunner:
 
     threads = 0  # Apple's runtime chooses by itself
 
-    def __init__(self, described: Description) -> None:
+    def __init__(self, path: str | os.PathLike[str], described: Description) -> None:
+        self.path = Path(path)
         self._features = described.inputs
         self._labels = described.class_labels
         self.inputs = tuple(TensorInfo(f.name, f.shape, f.dtype) for f in described.inputs)
@@ -143,6 +145,8 @@ class CoreMLRunner:
         results = self._predict(given)
         if self._labels:
             scores = results[self.outputs[0].name]
+            if not isinstance(scores, dict) or set(scores) != set(self._labels):
+                raise ModelFileError(f"{self.path.name} is damaged: its program has other class labels than its description.")
             return [np.array([[scores[label] for label in self._labels]])]
         return [np.asarray(results[output.name]) for output in self.outputs]
 
@@ -154,11 +158,11 @@ class _InterpretedRunner(CoreMLRunner):
     """Runs in the reference interpreter, with `threads` of torch's threads."""
 
     def __init__(self, path: str | os.PathLike[str], described: Description, precision: Precision, threads: int) -> None:
-        super().__init__(described)
         from pocketlab.runtimes import mil
 
-        self.threads = threads
         self._model = mil.load(path, precision=precision)
+        super().__init__(path, described)
+        self.threads = threads
 
     def _predict(self, given: dict[str, np.ndarray]) -> dict[str, Any]:
         import torch
@@ -174,8 +178,8 @@ class _InterpretedRunner(CoreMLRunner):
 class _AppleRunner(CoreMLRunner):
     """Runs in Apple's runtime."""
 
-    def __init__(self, model: Any, described: Description) -> None:
-        super().__init__(described)
+    def __init__(self, path: str | os.PathLike[str], model: Any, described: Description) -> None:
+        super().__init__(path, described)
         self._model = model
         self._has_states = bool(model.get_spec().description.state)
 
@@ -210,7 +214,7 @@ def compare(
     Raises ModelFileError if the package is damaged, UnavailableError off macOS.
     """
     described = describe(path)
-    theirs = _AppleRunner(_apple_model(path, compute_units, "Comparing with Apple's runtime"), described)
+    theirs = _AppleRunner(path, _apple_model(path, compute_units, "Comparing with Apple's runtime"), described)
     ours = _InterpretedRunner(path, described, "float16", threads=1)
     return [
         OutputDifference(info.name, float(np.abs(a - b).max()), float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-12)))

@@ -37,7 +37,7 @@ class Description:
     version: str
     inputs: tuple[Feature, ...]
     outputs: tuple[Feature, ...]
-    class_labels: tuple[str, ...]
+    class_labels: tuple[str | int, ...]
     functions: dict[str, tuple[str, ...]]
 
     def rows(self) -> list[tuple[str, str]]:
@@ -51,7 +51,7 @@ class Description:
         ]
         for role, features in (("input", self.inputs), ("output", self.outputs)):
             rows += [(f"{role} {feature.name}", _feature_text(feature)) for feature in features]
-        rows.append(("class labels", ", ".join(self.class_labels)))
+        rows.append(("class labels", ", ".join(map(str, self.class_labels))))
         return [(name, text or "none") for name, text in rows]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from pocketlab.errors import PocketlabError, UnsupportedOperatorError
+from pocketlab.runtimes.mil.gru_loop import GruLoop, recognize
 from pocketlab.runtimes.mil.registry import OPERATORS, Convert, tensor
 
 LARGEST_TENSOR = 1 << 30
@@ -60,7 +61,7 @@ class Step:
     """One operator, ready to run.
 
     settings: arguments that are constant. computed: (parameter, its slot or slots, conversion or None) for the others.
-    blocks: of `cond` and `while_loop`. freed: slots that nothing after this step reads.
+    blocks: of `cond` and `while_loop`. freed: slots that nothing after this step reads. gru: what a loop amounts to.
     """
 
     kind: str
@@ -71,6 +72,7 @@ class Step:
     results: list[Result]
     blocks: list[Block] = field(default_factory=list)
     freed: list[int] = field(default_factory=list)
+    gru: GruLoop | None = None
 
 
 @dataclass
@@ -87,9 +89,8 @@ def held(value: Any, result: Result) -> Any:
     """Return a value as its slot holds it: converted to the slot's type, and rounded to float16 where that is asked for."""
     if result.dtype is None:
         return value
-    value = tensor(value)
-    if value.dtype is not result.dtype:
-        value = value.to(result.dtype)
+    if type(value) is not torch.Tensor or value.dtype is not result.dtype:
+        value = tensor(value).to(result.dtype)
     return value.half().float() if result.rounded else value
 
 
@@ -154,6 +155,8 @@ class Compiler:
         for name, value in arguments.items():
             self._bind(step, name, value, known.parameters[name] if known else None)
         step.blocks = [self.block(inner) for inner in operation.blocks]
+        if kind == "while_loop" and not self._rounding:
+            step.gru = recognize(operation, self._slot, self._constants)
         return step
 
     def _bind(self, step: Step, name: str, value: Any, convert: Convert | None) -> None:

@@ -141,11 +141,12 @@ def _floats(value: Any) -> tuple[float, ...]:
     return tuple(tensor.floats.values)
 
 
-def class_labels(package: Package) -> tuple[str, ...]:
+def class_labels(package: Package) -> tuple[str | int, ...]:
     """Return the labels that the program's `classify` operation gives to the classes."""
     for block in package.functions().values():
         for op in operations(block):
             if op.type == "classify":
                 labels = op.inputs["classes"].arguments[0].value.immediateValue.list.values
-                return tuple(label.immediateValue.tensor.strings.values[0] for label in labels)
+                tensors = [label.immediateValue.tensor for label in labels]
+                return tuple((tensor.strings.values or tensor.longInts.values)[0] for tensor in tensors)
     return ()

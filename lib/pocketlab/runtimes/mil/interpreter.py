@@ -7,7 +7,7 @@ takes what coremltools holds in memory, a `coremltools.converters.mil.Program`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -81,59 +81,62 @@ class _Run:
         """Run the steps of a block."""
         slots, kept = self.slots, self.kept
         for step in block.steps:
-            results = self._compute(step)
-            for result, value in zip(step.results, results, strict=True):
-                slots[result.slot] = value if result.dtype is None else held(value, result)
+            value = self._compute(step)
+            if type(value) is tuple:
+                for result, one in zip(step.results, value, strict=True):
+                    slots[result.slot] = held(one, result)
+            else:
+                (result,) = step.results
+                slots[result.slot] = held(value, result)
             for slot in step.freed:
                 if slot not in kept:
                     slots[slot] = None
 
     def _compute(self, step: Step) -> Any:
-        """Return the results of one operator, always as a sequence. An error names the operator and its place."""
+        """Return the result of one operator, or a tuple of its results. An error names the operator and its place."""
         slots = self.slots
-        arguments = dict(step.settings)
+        arguments = step.settings.copy()
         for name, source, convert in step.computed:
-            value = [slots[slot] for slot in source] if type(source) is list else slots[source]
+            value = slots[source] if type(source) is int else [slots[slot] for slot in source]
             arguments[name] = value if convert is None else convert(value)
         try:
-            if step.kind == "cond":
-                return self._cond(step, **arguments)
-            if step.kind == "while_loop":
-                return self._while_loop(step, **arguments)
-            results = step.function(**arguments)
+            if step.blocks:
+                return self._cond(step, **arguments) if step.kind == "cond" else self._while_loop(step, **arguments)
+            return step.function(**arguments)
         except PocketlabError:
             raise
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError, ArithmeticError, MemoryError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise PocketlabError(f"{step.place} cannot be computed: {reason}") from error
-        return results if type(results) is tuple else (results,)
 
-    def _cond(self, step: Step, pred: Any) -> list[Any]:
+    def _cond(self, step: Step, pred: Any) -> tuple[Any, ...]:
         """Run the first block if `pred` is true, else the second."""
         block = step.blocks[0 if bool(pred) else 1]
         self.block(block)
         return self._taken(block)
 
-    def _while_loop(self, step: Step, loop_vars: list[Any]) -> list[Any]:
+    def _while_loop(self, step: Step, loop_vars: Sequence[Any]) -> tuple[Any, ...]:
         """Run the second block on the loop's variables for as long as the first one says true."""
         condition, body = step.blocks
+        if step.gru and self.kept.isdisjoint(condition.own + body.own) and (left := step.gru.run(self.slots, loop_vars)):
+            return left
         while True:
             self._give(condition, loop_vars)
             self.block(condition)
             (goes_on,) = self._taken(condition)
             if not bool(goes_on):
-                return loop_vars
+                return tuple(loop_vars)
             self._give(body, loop_vars)
             self.block(body)
             loop_vars = self._taken(body)
 
-    def _give(self, block: Block, values: list[Any]) -> None:
+    def _give(self, block: Block, values: Sequence[Any]) -> None:
         for slot, value in zip(block.inputs, values, strict=True):
             self.slots[slot] = value
 
-    def _taken(self, block: Block) -> list[Any]:
+    def _taken(self, block: Block) -> tuple[Any, ...]:
         """Return the outputs of an inner block, and free the slots that only it has."""
-        values = [self.slots[slot] for slot in block.outputs]
+        values = tuple(self.slots[slot] for slot in block.outputs)
         for slot in block.own:
             if slot not in self.kept:
                 self.slots[slot] = None

@@ -38,6 +38,12 @@ def load(path: str | os.PathLike[str], *, function: str | None = None, precision
         raise
     except PocketlabError as error:
         raise ModelFileError(f"{name} is damaged, or asks for too much: {error}") from error
+    promised = {feature.name for feature in features.outputs}
+    if not promised or promised - set(interpreter.outputs):
+        raise ModelFileError(
+            f"{name} is damaged: it promises the outputs {_names(features.outputs) or 'none'}, and its program has "
+            f"{', '.join(interpreter.outputs)}."
+        )
     return Model(name, interpreter, features.inputs, features.outputs, features.states, precision)
 
 
@@ -106,7 +112,12 @@ class Model:
         except PocketlabError as error:
             raise ModelFileError(f"{self.name} cannot be run: {error}") from error
         features = {feature.name: feature for feature in self.outputs}
-        return {name: self._taken(value, features.get(name)) for name, value in results.items()}
+        try:
+            return {name: self._taken(value, features.get(name)) for name, value in results.items()}
+        except (ValueError, TypeError, RuntimeError, LookupError) as error:
+            raise ModelFileError(
+                f"{self.name} is damaged: its program computes another kind of output than it promises ({error})."
+            ) from error
 
     def _given_state(self, state: ModelState | None) -> Mapping[str, State]:
         names = {feature.name for feature in self.states}

@@ -115,17 +115,18 @@ def resample(
     coordinates = coordinates.to(x.dtype)
     # torch reflects at the centers of the outer pixels, or at their edges, as align_corners says. Here the padding mode says
     # it, and align_corners only what normalized coordinates mean.
-    at_centers = _REFLECTED_AT_CENTERS.get(padding_mode, align_corners)
-    if coordinates_mode.lower() != "normalized_minus_one_to_one" or at_centers != align_corners:
+    reflected_at_centers = _REFLECTED_AT_CENTERS.get(padding_mode)
+    if coordinates_mode.lower() != "normalized_minus_one_to_one" or reflected_at_centers not in (None, align_corners):
         sizes = x.new_tensor(x.shape[:1:-1])
         points = _grid_points(coordinates, sizes, coordinates_mode.lower(), align_corners)
-        if mode == "nearest" and padding_mode not in _REFLECTED_AT_CENTERS:
+        if mode == "nearest" and reflected_at_centers is None:
             points = points.round()  # a point halfway between two pixels must not tip over when it is normalized
-        coordinates = _normalized(points, sizes, at_centers)
+        align_corners = bool(reflected_at_centers)
+        coordinates = _normalized(points, sizes, align_corners)
     padding = {"constant": "zeros", "border": "border"}.get(padding_mode, "reflection")
     if padding == "zeros" and padding_value:
-        return functional.grid_sample(x - padding_value, coordinates, mode, padding, at_centers) + padding_value
-    return functional.grid_sample(x, coordinates, mode, padding, at_centers)
+        return functional.grid_sample(x - padding_value, coordinates, mode, padding, align_corners) + padding_value
+    return functional.grid_sample(x, coordinates, mode, padding, align_corners)
 
 
 @operator()

@@ -165,11 +165,11 @@ def stack(values: list[Tensor], axis: int) -> Tensor:
 @operator()
 def tile(x: Tensor, reps: Ints) -> Tensor:
     """Return x repeated so many times along each axis."""
-    shape = [size * times for size, times in zip(x.shape, reps, strict=True)]
-    _limit(shape)
-    if all(size == 1 or times == 1 for size, times in zip(x.shape, reps, strict=True)):
-        return x.expand(shape)  # which copies nothing
-    return x.repeat(reps)
+    _limit(size * times for size, times in zip(x.shape, reps, strict=True))
+    for axis, times in enumerate(reps):
+        if times != 1:  # faster than torch's repeat, which lays out every axis anew
+            x = x.unsqueeze(axis).expand(*x.shape[:axis], times, *x.shape[axis:]).flatten(axis, axis + 1)
+    return x
 
 
 @operator()

@@ -107,13 +107,8 @@ def slice_by_index(
 
     Where `squeeze_mask` is true it is x[begin], and the axis is gone.
     """
-    slices, flipped = _slices(x.shape, begin, end, stride, begin_mask, end_mask, squeeze_mask)
-    y = x[slices]
-    if flipped:
-        y = y.flip(flipped)
-    if squeeze_mask and any(squeeze_mask):
-        y = y.squeeze(tuple(axis for axis, gone in enumerate(squeeze_mask) if gone))
-    return y
+    index, flipped = _index(x.shape, begin, end, stride, begin_mask, end_mask, squeeze_mask)
+    return x[index].flip(flipped) if flipped else x[index]
 
 
 @operator()
@@ -128,14 +123,14 @@ def slice_update(
     squeeze_mask: Bools | None = None,
 ) -> Tensor:
     """Return x with `update` in the place that `slice_by_index` would take."""
-    slices, flipped = _slices(x.shape, begin, end, stride, begin_mask, end_mask, squeeze_mask)
+    index, flipped = _index(x.shape, begin, end, stride, begin_mask, end_mask, squeeze_mask)
     y = x.clone()
-    place = y[slices]
+    place = y[index]
     place.copy_(update.reshape(place.shape).flip(flipped) if flipped else update.reshape(place.shape))
     return y
 
 
-def _slices(
+def _index(
     shape: torch.Size,
     begin: Ints,
     end: Ints,
@@ -143,25 +138,25 @@ def _slices(
     begin_mask: Bools | None,
     end_mask: Bools | None,
     squeeze_mask: Bools | None,
-) -> tuple[tuple[slice, ...], list[int]]:
-    """Return the slices with positive steps, the only ones that torch has, and the axes to turn round after them."""
-    slices, flipped = [], []
+) -> tuple[tuple[slice | int, ...], list[int]]:
+    """Return an index with positive steps, the only ones that torch has, and the axes to turn round in what it takes."""
+    index: list[slice | int] = []
+    flipped: list[int] = []
+    gone = 0
     for axis, size in enumerate(shape):
         first = None if begin_mask and begin_mask[axis] else begin[axis]
         if squeeze_mask and squeeze_mask[axis]:
-            place = range(size)[first or 0]
-            slices.append(slice(place, place + 1))
+            index.append(range(size)[first or 0])
+            gone += 1
             continue
         last = None if end_mask and end_mask[axis] else end[axis]
         chosen = range(size)[first : last : stride[axis] if stride else 1]
-        if len(chosen) == size and chosen.step > 0:
-            slices.append(slice(None))  # which torch passes over
-            continue
         if chosen.step < 0:
-            flipped.append(axis)
+            flipped.append(axis - gone)
             chosen = chosen[::-1]
-        slices.append(slice(chosen.start, chosen.stop, chosen.step))
-    return tuple(slices), flipped
+        whole = len(chosen) == size  # which torch passes over
+        index.append(slice(None) if whole else slice(chosen.start, chosen.stop, chosen.step))
+    return tuple(index), flipped
 
 
 @operator()
