@@ -20,6 +20,7 @@ from pocketlab.data.tensors import load_tensors
 from pocketlab.errors import ModelFileError
 from pocketlab.runtimes import coreml, executorch, litert, onnx, trial
 from pocketlab.runtimes.child import Child
+from pocketlab.runtimes.mil.package import read_package
 
 SEEDS = range(60)
 LOADERS: dict[str, Callable[[Path], object]] = {
@@ -360,6 +361,29 @@ def test_a_constant_that_overlaps_its_header_is_refused(sound, tmp_path):
     file.write_bytes(data)
     with pytest.raises(ModelFileError, match=r"overlap\.mlpackage.*sends to byte 0"):
         LOADERS["mlpackage"](path)
+
+
+def rename_output(spec) -> None:
+    spec.description.output[0].name = "another"
+
+
+def no_output(spec) -> None:
+    del spec.description.output[:]
+
+
+def label_for_output(spec) -> None:
+    spec.description.output[0].type.int64Type.SetInParent()
+
+
+@pytest.mark.parametrize("change", [rename_output, no_output, label_for_output])
+def test_a_promise_that_the_program_does_not_keep_is_the_same_error(sound, tmp_path, change):
+    path = tmp_path / "promise.mlpackage"
+    shutil.copytree(sound_file(sound("mlpackage"), "mlpackage"), path)
+    spec = read_package(path).spec
+    change(spec)
+    next(path.rglob("model.mlmodel")).write_bytes(spec.SerializeToString())
+    with pytest.raises(ModelFileError, match=r"promise\.mlpackage is damaged"):
+        LOADERS["mlpackage"](path)(np.zeros((1, 1, 8, 8), np.float32))
 
 
 def test_a_model_file_larger_than_memory_is_not_read(sound, tmp_path):

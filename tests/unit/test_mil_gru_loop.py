@@ -84,7 +84,7 @@ def altered(change: Callable[[Any], bool]) -> Any:
     body = loop.blocks[1]
     old = next(op for op in body.operations if change(op))
     with body:
-        new = mb.relu(x=old.outputs[0], before_op=body.operations[list(body.operations).index(old) + 1])
+        new = mb.relu(x=old.outputs[0], before_op=next(op for op in body.operations if old.outputs[0] in op.inputs.values()))
     body.replace_uses_of_var_after_op(anchor_op=new.op, old_var=old.outputs[0], new_var=new)
     return made
 
