@@ -865,8 +865,24 @@ from pocketlab.runtimes import onnx
 from pocketlab.runtimes.memory import peak_of_new_process
 
 onnx_file = onnx.export(net, example, lab.folder / "digits.onnx")
+torch.save(net.state_dict(), lab.folder / "digits.pt")
+small, big = variants["int8, per channel"], variants["float32"]
+shape = ",".join(map(str, one.shape))
+run = "import numpy as np; from pocketlab.runtimes import {0}; {0}.load({1!r})(np.zeros(({2}), np.float32))"
+torch_run = f"import torch; from pocketlab.data.models import DigitsNet; DigitsNet().eval()(torch.zeros({shape}))"
+memory = {
+    "PyTorch": peak_of_new_process(torch_run),
+    "ONNX Runtime": peak_of_new_process(run.format("onnx", str(onnx_file.path), shape)),
+    "LiteRT float32": peak_of_new_process(run.format("litert", str(big.path), shape)),
+    "LiteRT int8": peak_of_new_process(run.format("litert", str(small.path), shape)),
+}
+for name, megabytes in memory.items():
+    print(f"{name}: {megabytes:.0f} MB at most, in a process that does nothing else")
 
+# %% [markdown]
+# Now the contestants, each loaded in its own runtime.
 
+# %%
 class InPyTorch:
     threads = 1
 
@@ -875,8 +891,6 @@ class InPyTorch:
             return net(torch.from_numpy(x)).numpy()
 
 
-torch.save(net.state_dict(), lab.folder / "digits.pt")
-small, big = variants["int8, per channel"], variants["float32"]
 core_ml_name = "Core ML" if sys.platform == "darwin" else "Core ML, interpreted"
 contestants = {
     "PyTorch": ((lab.folder / "digits.pt").stat().st_size, InPyTorch()),
@@ -889,17 +903,6 @@ contestants = {
     "ExecuTorch int8": (pte_int8.size_bytes, executorch.load(pte_int8.path)),
     core_ml_name: (captured["trace"].size_bytes, coreml.load(captured["trace"].path)),
 }
-shape = ",".join(map(str, one.shape))
-run = "import numpy as np; from pocketlab.runtimes import {0}; {0}.load({1!r})(np.zeros(({2}), np.float32))"
-torch_run = f"import torch; from pocketlab.data.models import DigitsNet; DigitsNet().eval()(torch.zeros({shape}))"
-memory = {
-    "PyTorch": peak_of_new_process(torch_run),
-    "ONNX Runtime": peak_of_new_process(run.format("onnx", str(onnx_file.path), shape)),
-    "LiteRT float32": peak_of_new_process(run.format("litert", str(big.path), shape)),
-    "LiteRT int8": peak_of_new_process(run.format("litert", str(small.path), shape)),
-}
-for name, megabytes in memory.items():
-    print(f"{name}: {megabytes:.0f} MB at most, in a process that does nothing else")
 
 # %%
 results, answers = [], {}

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from notebooks.run import REPORT, kill_tree
 
 ROOT = Path(__file__).parents[1]
-STAGE_LIMIT_S = 20 * 60
+STAGE_LIMIT_S = 45 * 60
 UNIT_TESTS = ["tests/unit", "tests/exercises", "tests/notebooks", "-n", "2", "--dist", "worksteal"]
 
 

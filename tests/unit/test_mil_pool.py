@@ -150,6 +150,15 @@ def test_a_window_that_begins_after_the_input_is_left_out():
         np.testing.assert_array_equal(run_operator(name, {"x": x}, **options)[0], [[[1]]])
 
 
+def test_what_ceil_mode_adds_never_counts_in_a_mean():
+    # 3 is more than half of 5, which torch's own pool refuses. The last window is 1 element, 3 of padding, and 1 beyond it.
+    x = np.full((1, 1, 2), 6, np.float32)
+    options = {"kernel_sizes": [5], "strides": [4], "pad_type": "custom", "pad": [3, 3], "ceil_mode": True}
+    for exclude, expected in ((False, [12 / 5, 6 / 4]), (True, [6, 6])):
+        (ours,) = run_as_declared("avg_pool", {"x": x}, exclude_padding_from_average=exclude, **options)
+        np.testing.assert_allclose(ours, [[expected]], rtol=RTOL)
+
+
 def test_windows_of_nothing_but_padding():
     # PyTorch refuses them. The largest of no elements is minus infinity, as in the max_pool of ONNX and of XLA.
     x = np.ones((1, 1, 2), np.float32)

@@ -166,7 +166,7 @@ def lstm(x, h, c, weight_ih, weight_hh, bias, peephole, gate, cell, activation, 
 
 
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
-@pytest.mark.parametrize("usual", [True, False])
+@pytest.mark.parametrize("kind", ["plain", "peephole", "clip", "other activations"])  # torch's own kernel can do the first
 @settings(max_examples=15, deadline=None)
 @given(
     SEEDS, st.integers(1, 5), SMALL, SMALL, SMALL, st.lists(st.sampled_from(ACTIVATIONS), min_size=3, max_size=3), st.booleans(),
@@ -174,10 +174,11 @@ def lstm(x, h, c, weight_ih, weight_hh, bias, peephole, gate, cell, activation, 
     st.sampled_from(["neither", "both", "forwards"]),
 )  # fmt: skip
 def test_lstm_is_its_definition(
-    usual, direction, seed, time, batch, features, hidden, names, sequence, clip, upper, biased, peeping
+    kind, direction, seed, time, batch, features, hidden, names, sequence, clip, upper, biased, peeping
 ):
-    if usual:  # what torch's own kernel can do
-        names, clip, peeping = ["sigmoid", "tanh", "tanh"], None, "neither"
+    if kind != "other activations":
+        names = ["sigmoid", "tanh", "tanh"]
+        clip, peeping = (0.3 if kind == "clip" else None), ("forwards" if kind == "peephole" else "neither")
     rng = np.random.default_rng(seed)
     ways = 2 if direction == "bidirectional" else 1
     x = uniform(rng, time, batch, features, limit=1)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from pocketlab.errors import PocketlabError
 from pocketlab.runtimes.mil import operators  # noqa: F401  # registers them
@@ -87,7 +88,8 @@ class _Run:
                     slots[result.slot] = held(one, result)
             else:
                 (result,) = step.results
-                slots[result.slot] = held(value, result)
+                as_it_is = type(value) is Tensor and value.dtype is result.dtype and not result.rounded
+                slots[result.slot] = value if as_it_is else held(value, result)
             for slot in step.freed:
                 if slot not in kept:
                     slots[slot] = None
