@@ -19,10 +19,12 @@ import argparse
 import contextlib
 import functools
 import importlib
+import json
 import shutil
 import sys
 import tempfile
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -114,6 +116,21 @@ def _make_mlpackage(net: Any, other: Any, inputs: np.ndarray, folder: Path) -> N
 
     path = coreml.export(net, torch.from_numpy(inputs[:1]), folder / "float16.mlpackage").path
     coreml.quantize_weights(path, folder / "int8.mlpackage", dtype="int8")
+    for package in folder.glob("*.mlpackage"):
+        _settle(package)
+
+
+def _settle(package: Path) -> None:
+    """Take from a package what differs from one conversion to the next, random names and order, so that a seed repeats."""
+    from pocketlab.runtimes.mil.package import read_package
+
+    manifest = package / "Manifest.json"
+    text = manifest.read_text()
+    for number, name in enumerate(json.loads(text)["itemInfoEntries"]):
+        text = text.replace(name, str(uuid.UUID(int=number)).upper())
+    manifest.write_text(json.dumps(json.loads(text), indent=4, sort_keys=True))
+    model = next(package.rglob("*.mlmodel"))
+    model.write_bytes(read_package(package).spec.SerializeToString(deterministic=True))
 
 
 MAKERS: dict[str, Callable[[Any, Any, np.ndarray, Path], None]] = {

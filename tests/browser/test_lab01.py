@@ -31,7 +31,7 @@ def lab01(context: BrowserContext, open_notebook: Callable[[str], NotebookPage],
     context.clock.set_system_time(datetime.now() + timedelta(days=2 * 365))
     (path,) = (course.root / "labs").glob("01_*.ipynb")
     notebook = open_notebook(f"labs/{path.name}")
-    notebook.run_all(timeout_s=180)
+    notebook.run_all(timeout_s=400)
     assert notebook.tracebacks() == []
     return notebook
 
