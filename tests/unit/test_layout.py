@@ -16,6 +16,7 @@ TOP = {
 ROOMS = {
     *(
         "errors",
+        "memory",
         "data",
         "compression",
         "llm",

@@ -82,10 +82,10 @@ class _Run:
         """Run the steps of a block."""
         slots, kept = self.slots, self.kept
         for step in block.steps:
-            value = self._compute(step)
-            if type(value) is tuple:
-                for result, one in zip(step.results, value, strict=True):
-                    slots[result.slot] = held(one, result)
+            computed = value = self._compute(step)
+            if type(computed) is tuple:
+                for result, value in zip(step.results, computed, strict=True):
+                    slots[result.slot] = held(value, result)
             else:
                 (result,) = step.results
                 as_it_is = type(value) is Tensor and value.dtype is result.dtype and not result.rounded
