@@ -88,10 +88,7 @@ def prepare_qat(model: nn.Module, bits: int | dict[str, int] = 4, *, per_channel
     """
     prepared = copy.deepcopy(model)
     weights = prunable_weights(prepared)
-    wanted = bits if isinstance(bits, dict) else dict.fromkeys(weights, bits)
-    if unknown := [name for name in wanted if name not in weights]:
-        raise ValueError(f"There is no weight {unknown[0]!r} to quantize; there are {', '.join(weights)}.")
-    for name, width in wanted.items():
+    for name, width in _wanted(bits, weights).items():
         layer = prepared.get_submodule(name.rpartition(".")[0])
         learned = LearnedScale(weights[name], bits=width, per_channel=per_channel)
         parametrize.register_parametrization(layer, "weight", learned)
@@ -119,14 +116,19 @@ def quantize_weights(model: nn.Module, bits: int | dict[str, int] = 8, *, per_ch
     """
     quantized = copy.deepcopy(model)
     weights = prunable_weights(quantized)
-    wanted = bits if isinstance(bits, dict) else dict.fromkeys(weights, bits)
-    if unknown := [name for name in wanted if name not in weights]:
-        raise ValueError(f"There is no weight {unknown[0]!r} to quantize; there are {', '.join(weights)}.")
     with torch.no_grad():
-        for name, width in wanted.items():
+        for name, width in _wanted(bits, weights).items():
             weight = weights[name]
             axes = tuple(range(1 if per_channel else 0, weight.ndim))
             largest = weight.abs().amax(axes, keepdim=True)
             scale = torch.where(largest > 0, largest / integer_range(width, narrow_range=True)[1], torch.ones_like(largest))
             weight.copy_(fake_quantize(weight, scale, bits=width, narrow_range=True))
     return quantized
+
+
+def _wanted(bits: int | dict[str, int], weights: dict[str, Tensor]) -> dict[str, int]:
+    """Return the bits by the name of the weight. Raises ValueError for a name that is not there."""
+    wanted = bits if isinstance(bits, dict) else dict.fromkeys(weights, bits)
+    if unknown := [name for name in wanted if name not in weights]:
+        raise ValueError(f"There is no weight {unknown[0]!r} to quantize; there are {', '.join(weights)}.")
+    return wanted
