@@ -11,6 +11,7 @@ from pocketlab.compression.channels import (
     magnitude_scores,
     multiply_adds,
     prune_channels,
+    taylor_importance,
     taylor_scores,
 )
 from pocketlab.data.models import DigitsNet
@@ -137,3 +138,29 @@ def test_what_cannot_be_is_told(nets):
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_taylor_importance_is_the_first_order_change_of_the_loss() -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(4, 3, 3, 3, dtype=torch.float64, requires_grad=True)
+
+    def loss(w: torch.Tensor) -> torch.Tensor:
+        return 1e-6 * (w * torch.arange(27.0, dtype=torch.float64).reshape(3, 3, 3)).sin().sum() + w.sum()
+
+    loss(weight).backward()
+    found = taylor_importance(weight, weight.grad)
+    for channel in range(4):
+        without = weight.detach().clone()
+        without[channel] = 0
+        change = abs(float(loss(weight.detach()) - loss(without)))
+        assert float(found[channel]) == pytest.approx(change, abs=2e-4)
+
+
+def test_taylor_importance_refuses_what_does_not_fit() -> None:
+    for weight, gradient, message in (
+        (torch.ones(2, 3), torch.ones(3, 2), "one gradient for each entry"),
+        (torch.ones(0, 3), torch.ones(0, 3), "one gradient for each entry"),
+        (torch.full((2, 3), torch.nan), torch.ones(2, 3), "NaN or an infinity"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            taylor_importance(weight, gradient)

@@ -121,6 +121,13 @@ def test_tensors_and_nested_results_become_plain_data() -> None:
     assert plain[1:] == ((1, (2.5,)), {"a": 3})
 
 
+def test_a_tensor_that_an_answer_changes_is_noticed() -> None:
+    torch = pytest.importorskip("torch")
+    x = torch.tensor([1.0, float("nan")])
+    assert call(lambda t: t * 2, (x,), 1.0).changed_arguments == ()
+    assert call(lambda t: t.mul_(2), (x,), 1.0).changed_arguments == (0,)
+
+
 def test_a_list_that_holds_itself_ends() -> None:
     loop: list[object] = []
     loop.append(loop)

@@ -7,7 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from pocketlab.compression.qat import LearnedScale, fake_quantize, finish_qat, prepare_qat, quantize_weights
+from pocketlab.compression.qat import (
+    LearnedScale,
+    fake_quantize,
+    fake_quantize_gradients,
+    finish_qat,
+    prepare_qat,
+    quantize_weights,
+)
 from pocketlab.compression.quantization import dequantize, quantize, weight_scales
 
 
@@ -123,3 +130,25 @@ def test_zero_channels_stay_zero():
         net[0].weight[1] = 0
     assert not quantize_weights(net, 4)[0].weight[1].any()
     assert not finish_qat(prepare_qat(net, 4))[0].weight[1].any()
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_the_written_out_slopes_are_those_of_autograd(bits):
+    w = randn(6, 5).double().requires_grad_()
+    scale = torch.tensor(0.13, dtype=torch.float64, requires_grad=True)
+    values = fake_quantize(w, scale, bits=bits, narrow_range=True)
+    ours = fake_quantize_gradients(w.detach().numpy(), 0.13, bits)
+    np.testing.assert_allclose(ours[0], values.detach(), rtol=1e-12)
+    by_weight, by_scale = torch.autograd.grad(values.sum(), (w, scale))
+    np.testing.assert_array_equal(ours[1], by_weight)
+    np.testing.assert_allclose(ours[2].sum(), by_scale, rtol=1e-12)
+
+
+def test_slopes_refuse_what_has_no_grid():
+    for call, message in (
+        (lambda: fake_quantize_gradients(np.ones(2), 0.0), "positive and finite; got 0.0"),
+        (lambda: fake_quantize_gradients(np.array([np.nan]), 1.0), "NaN"),
+        (lambda: fake_quantize_gradients(np.ones(2), 1.0, 1), "bits must"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()

@@ -16,6 +16,7 @@ from pocketlab.compression.quantization import (
     model_megabytes,
     quantize,
     representative_batch,
+    rounding_and_clipping,
     sqnr_db,
     weight_scales,
 )
@@ -115,3 +116,26 @@ def test_megabytes() -> None:
 def test_impossible_arguments_are_named(call, part: str) -> None:
     with pytest.raises(ValueError, match=re.escape(part)):
         call()
+
+
+@given(st.floats(0.1, 5.0), st.integers(2, 8))
+def test_rounding_and_clipping_add_up_to_the_error_of_quantizing(limit: float, bits: int) -> None:
+    x = np.random.default_rng(0).normal(0, 1, (7, 11))
+    scale, zero_point = affine_params(-limit, limit, bits=bits, symmetric=True)
+    restored = scale * quantize(x, scale, zero_point, bits=bits, narrow_range=True).astype(float)
+    rounding, clipping = rounding_and_clipping(x, limit, bits)
+    assert rounding + clipping == pytest.approx(((x - restored) ** 2).mean(), rel=1e-9)
+    assert (clipping == 0) == (np.abs(x).max() <= limit)
+
+
+def test_rounding_and_clipping_refuse_what_has_no_grid() -> None:
+    x = np.ones(3)
+    for call, message in (
+        (lambda: rounding_and_clipping(x, 0.0), "positive and finite; got 0.0"),
+        (lambda: rounding_and_clipping(x, np.nan), "positive and finite; got nan"),
+        (lambda: rounding_and_clipping(np.array([]), 1.0), "at least one"),
+        (lambda: rounding_and_clipping(np.array([1.0, np.nan]), 1.0), "finite values"),
+        (lambda: rounding_and_clipping(x, 1.0, 17), "from 2 to 16"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()

@@ -118,12 +118,27 @@ def magnitude_scores(model: nn.Module, group: ChannelGroup) -> Tensor:
     return _relative(total.sqrt())
 
 
-def taylor_scores(model: nn.Module, group: ChannelGroup) -> Tensor:
-    """Return how much the loss would change, to first order, without each channel of a group, (channels,): |Σ w·∂L/∂w|.
+def taylor_importance(weight: Tensor, gradient: Tensor) -> Tensor:
+    """Return by how much the loss would change, to first order, without each output channel of a weight: |Σ w·∂L/∂w|.
 
-    The sum is over the weights that make the channel, in all layers that the group ties together; the gradients are those
-    that the model has now. Raises ValueError for a weight without one.
+    weight, gradient: (output channels, …); the result is (output channels,). Weights of one channel that pull the loss in
+    opposite directions cancel: the channel goes as a whole, so the magnitude comes after the sum.
+    Raises ValueError for other shapes, or a tensor that is empty or not finite.
     Source: Molchanov et al. 2019, equation 8, without the square.
+    """
+    if weight.shape != gradient.shape or weight.ndim == 0 or not weight.numel():
+        raise ValueError(
+            f"A weight has one gradient for each entry; they have shapes {tuple(weight.shape)} and {tuple(gradient.shape)}."
+        )
+    if not bool(weight.isfinite().all() and gradient.isfinite().all()):
+        raise ValueError("The weight or its gradient has a NaN or an infinity in it.")
+    return (weight * gradient).detach().reshape(len(weight), -1).sum(1).abs()
+
+
+def taylor_scores(model: nn.Module, group: ChannelGroup) -> Tensor:
+    """Return the `taylor_importance` of each channel of a group, (channels,), over all layers of the group that make it.
+
+    The gradients are those that the model has now. Raises ValueError for a weight without one.
     """
     total = torch.zeros(group.count)
     parameters = dict(model.named_parameters())
@@ -132,7 +147,7 @@ def taylor_scores(model: nn.Module, group: ChannelGroup) -> Tensor:
             weight = parameters[f"{member.layer}.weight"]
             if weight.grad is None:
                 raise ValueError(f"{member.layer} has no gradient: call backward() on a loss before taylor_scores.")
-            total.index_add_(0, member.channel, (weight * weight.grad).detach().reshape(len(weight), -1).sum(1).abs())
+            total.index_add_(0, member.channel, taylor_importance(weight, weight.grad))
     return total
 
 

@@ -51,7 +51,7 @@ def global_masks(scores: Mapping[str, Tensor], sparsity: float) -> Masks:
     return {name: part.reshape(scores[name].shape) for name, part in zip(scores, parts, strict=True)}
 
 
-def gradual_sparsity(step: int, *, begin: int, end: int, final: float, initial: float = 0.0) -> float:
+def gradual_sparsity(step: int, begin: int, end: int, final: float, initial: float = 0.0) -> float:
     """Return the sparsity that is due at a training step: fast at first, when much is redundant, and ever slower.
 
     `final + (initial − final)·(1 − (step − begin)/(end − begin))³` between the steps `begin` and `end`.

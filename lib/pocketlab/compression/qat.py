@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -47,8 +48,30 @@ def fake_quantize(
         raise ValueError(f"scale must be positive and finite; got {scale.flatten()[:4].tolist()}.")
     if bool(x.isnan().any()):
         raise ValueError("x has a NaN in it, and no integer stands for that.")
-    q = torch.clamp(_Round.apply(x / scale) + zero_point, lowest, highest)
-    return (q - zero_point) * scale
+    return _Round.apply(torch.clamp(x / scale, lowest - zero_point, highest - zero_point)) * scale
+
+
+def fake_quantize_gradients(w: np.ndarray, scale: float, bits: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what training sees of a symmetric grid: the values, and their slopes by the weight and by the scale.
+
+    w: any shape; the three results have that shape. values: `scale · clip(round(w/scale), −highest, highest)`, with
+    highest = 2^(bits−1) − 1. The slope by the weight is 1 inside of the range and 0 where it was clipped; the slope by the
+    scale is `round(w/scale) − w/scale` inside, and ±highest where it was clipped. `fake_quantize` has these slopes by
+    autograd; here they stand in the open.
+
+    Raises ValueError for a scale that is not positive and finite, a NaN in w, and for impossible bits.
+    Source: Esser et al. 2020, equations 1 to 3.
+    """
+    highest = integer_range(bits, narrow_range=True)[1]
+    values = np.asarray(w, np.float64)
+    if not 0 < scale < np.inf:
+        raise ValueError(f"scale must be positive and finite; got {scale}.")
+    if np.isnan(values).any():
+        raise ValueError("w has a NaN in it, and no integer stands for that.")
+    steps = values / scale
+    inside = np.abs(steps) <= highest
+    q = np.round(np.clip(steps, -highest, highest))
+    return scale * q, inside.astype(np.float64), np.where(inside, q - steps, q)
 
 
 class LearnedScale(nn.Module):

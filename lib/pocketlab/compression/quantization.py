@@ -139,6 +139,29 @@ def sqnr_db(reference: np.ndarray, approximation: np.ndarray) -> float:
     return float("inf") if noise == 0.0 else 10.0 * float(np.log10(signal / noise))
 
 
+def rounding_and_clipping(x: np.ndarray, limit: float, bits: int = 4) -> tuple[float, float]:
+    """Return the mean squared error that rounding and that clipping makes, for a symmetric grid that ends at ±limit.
+
+    x: any shape. The grid has 2^bits − 1 values, 0 among them, with a step of `limit / (2^(bits−1) − 1)`. A value beyond the
+    limit is clipped to it, any other rounded to the nearest value of the grid; both errors are sums over their values divided
+    by the number of all values, so that their sum is the mean squared error of x.
+
+    Raises ValueError for a limit that is not positive and finite, an x that is empty or not finite, and impossible bits.
+    Source: Nagel et al. 2021 (A White Paper on Neural Network Quantization), section 2.3.1.
+    """
+    values = np.asarray(x, np.float64)
+    if values.size == 0 or not np.isfinite(values).all():
+        raise ValueError(f"x needs finite values, at least one; its shape is {values.shape}.")
+    if not 0 < limit < np.inf:
+        raise ValueError(f"limit must be positive and finite; got {limit}.")
+    step = limit / integer_range(bits, narrow_range=True)[1]
+    clipped = np.abs(values) > limit
+    inside = values[~clipped]
+    rounding = float(((inside - step * np.round(inside / step)) ** 2).sum())
+    clipping = float(((np.abs(values[clipped]) - limit) ** 2).sum())
+    return rounding / values.size, clipping / values.size
+
+
 def representative_batch(images: np.ndarray, labels: np.ndarray, per_class: int, mean: float, std: float) -> np.ndarray:
     """Return the samples that a converter should see to learn the range of every activation.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pocketlab.course.comparing import agree, difference, number_text
 from pocketlab.course.exercise import Case, Exercise
-from pocketlab.course.outcomes import Outcome, call
+from pocketlab.course.outcomes import Outcome, call, snapshot
 from pocketlab.course.relations import Observation, describe_labels, find_relation
 
 Status = Literal["passed", "not yet", "to do"]
@@ -228,6 +228,8 @@ def _error_text(error: BaseException) -> str:
 
 def value_text(value: Any, limit: int = 160) -> str:
     """Show a value in one line, cut short where it is long."""
+    if hasattr(value, "detach"):  # a torch tensor
+        value = snapshot(value)
     if isinstance(value, np.ndarray):
         flat = np.array2string(value, precision=4, threshold=8, edgeitems=3, separator=", ").replace("\n", "")
         text = (

@@ -201,6 +201,8 @@ def _same(before: Any, after: Any) -> bool:
     """Whether an argument is as it was."""
     if type(before) is not type(after):
         return False
+    if hasattr(before, "detach"):  # torch tensors
+        before, after = snapshot(before), snapshot(after)
     if isinstance(before, np.ndarray):
         if before.shape != after.shape or before.dtype != after.dtype:
             return False
