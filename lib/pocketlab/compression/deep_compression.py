@@ -94,42 +94,47 @@ def coded_layers(shared: nn.Module, step_bits: int | Mapping[str, int] = 5) -> l
     """Return the size of each weight of a model from `share_weights`, coded as Deep Compression does.
 
     step_bits: bits of a position's step before Huffman's code, for all or by name; Han et al. take 8 for convolutions and 5 for
-    linear layers. Biases are not in it: see `coded_bytes`. Raises ValueError for a model without shared weights.
+    linear layers. Biases are not in it; `encode_model` writes all. Raises ValueError for a model without shared weights.
     """
     layers = []
-    for name, module in shared.named_modules():
-        if not parametrize.is_parametrized(module, "weight"):
-            continue
-        held = module.parametrizations.weight[0]
-        if not isinstance(held, SharedWeights):
-            continue
-        key = f"{name}.weight".lstrip(".")
-        bits = step_bits if isinstance(step_bits, int) else step_bits[key]
-        steps, real = relative_positions(held.mask.numpy(), bits)
-        filler = len(held.palette)  # one more symbol, for a zero that bridges a gap
-        symbols = np.full(len(steps), filler, np.int64)
-        symbols[real] = held.indices.numpy()
+    for name, held in shared_layers(shared).items():
+        steps, symbols = stored_entries(held, step_bits if isinstance(step_bits, int) else step_bits[name])
         layers.append(
             CodedLayer(
-                name=key,
+                name=name,
                 count=held.mask.numel(),
-                kept=int(real.sum()),
+                kept=int(held.mask.sum()),
                 stored=len(steps),
                 index_bytes=huffman_bytes(symbols),
                 position_bytes=huffman_bytes(steps),
-                palette_bytes=filler * _FLOAT_BYTES,
+                palette_bytes=len(held.palette) * _FLOAT_BYTES,
             )
         )
-    if not layers:
-        raise ValueError("The model has no shared weights: make it with share_weights.")
     return layers
 
 
-def coded_bytes(shared: nn.Module, step_bits: int | Mapping[str, int] = 5) -> int:
-    """Return the bytes of the whole model: coded weights, and everything else (biases, norms) in float32."""
-    coded = coded_layers(shared, step_bits)
-    rest = sum(p.numel() for name, p in shared.named_parameters() if "parametrizations" not in name)
-    return sum(layer.size_bytes for layer in coded) + _FLOAT_BYTES * rest
+def shared_layers(shared: nn.Module) -> dict[str, SharedWeights]:
+    """Return the shared weights of a model from `share_weights`, by name. Raises ValueError if there are none."""
+    found = {}
+    for name, module in shared.named_modules():
+        if parametrize.is_parametrized(module, "weight"):
+            held = module.parametrizations.weight[0]
+            if isinstance(held, SharedWeights):
+                found[f"{name}.weight".lstrip(".")] = held
+    if not found:
+        raise ValueError("The model has no shared weights: make it with share_weights.")
+    return found
+
+
+def stored_entries(held: SharedWeights, step_bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the steps and the symbols of the entries that a file stores, (stored,) each.
+
+    A symbol is the index of a color; the one after the last color is a zero that only bridges a gap too long for one step.
+    """
+    steps, real = relative_positions(held.mask.numpy(), step_bits)
+    symbols = np.full(len(steps), len(held.palette), np.int64)
+    symbols[real] = held.indices.numpy()
+    return steps, symbols
 
 
 def float_bytes(model: nn.Module) -> int:

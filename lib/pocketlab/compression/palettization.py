@@ -17,110 +17,137 @@ Method = Literal["exact", "lloyd"]
 def exact_kmeans(values: np.ndarray, count: int, *, weights: np.ndarray | None = None) -> np.ndarray:
     """Return the `count` centers (float64, ascending) with the smallest sum of squared distances of all that there are.
 
-    In one dimension each cluster is a stretch of the sorted values, so the best clustering of the first i values into k
+    In one dimension each cluster is a stretch of the sorted values, so the best clustering of the first n values into k
     stretches extends the best one of fewer values into k − 1: dynamic programming over k. values: any shape. weights: how
     often each value counts. With fewer different values than `count`, each is a center.
     Takes O(k·n·log n) for n different values; above some 100,000 of these `lloyd_kmeans` is the faster choice.
     Raises ValueError for no values, NaN or infinity, or a count below 1.
     """
-    flat = _checked(values, count)
-    distinct, inverse = np.unique(flat, return_inverse=True)
+    distinct, often = _distinct(_checked(values, count), weights)
     if len(distinct) <= count:
         return distinct
-    often = np.bincount(inverse, None if weights is None else np.asarray(weights, np.float64).reshape(-1))
-    sums = _Sums(distinct, often.astype(np.float64))
-    best = sums.cost(np.zeros(len(distinct), np.int64), np.arange(len(distinct)))
-    starts = np.zeros((count, len(distinct)), np.int64)
+    sums = _Sums(distinct, often)
+    n = len(distinct)
+    best, start = np.concatenate([[0.0], _explained(sums.first[1:], sums.often[1:])]), np.zeros(n + 1, np.int64)
+    starts = [start]
     for k in range(1, count):
-        best, starts[k] = _extend(best, sums)
-    return _centers(starts, sums, count)
+        first_end = n if k == count - 1 else k + 1  # of the last layer nothing but the whole is needed
+        best, start = _extend(best, start, sums, k, first_end)
+        starts.append(start)
+    return _centers(starts, sums)
+
+
+def _distinct(flat: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different values, ascending, and how often each counts."""
+    if weights is None:  # sorting alone is enough, and much faster than to know as well where each value came from
+        distinct, often = np.unique(flat, return_counts=True)
+    else:
+        distinct, inverse = np.unique(flat, return_inverse=True)
+        often = np.bincount(inverse, np.asarray(weights, np.float64).reshape(-1))
+        distinct, often = distinct[often > 0], often[often > 0]
+    return distinct.astype(np.float64), often.astype(np.float64)
 
 
 class _Sums:
-    """Running sums of sorted values, from which the cost of any stretch follows at once.
+    """Running counts and sums of sorted values, from which those of any stretch follow at once, and so its mean.
 
-    The values are shifted to have a mean of zero: a cost is a difference of large sums, and so keeps more digits.
+    The values are shifted to have a mean of zero: a difference of large sums keeps more digits so.
     """
 
     def __init__(self, values: np.ndarray, often: np.ndarray) -> None:
         self.shift = float(np.average(values, weights=often))
-        centered = values - self.shift
         self.often = np.concatenate([[0.0], np.cumsum(often)])
-        self.first = np.concatenate([[0.0], np.cumsum(often * centered)])
-        self.second = np.concatenate([[0.0], np.cumsum(often * centered**2)])
-
-    def cost(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """Return the sum of squared distances from their mean of the values from `start` to `end`, both included."""
-        count = self.often[end + 1] - self.often[start]
-        total = self.first[end + 1] - self.first[start]
-        return np.maximum(self.second[end + 1] - self.second[start] - total**2 / count, 0.0)
+        self.first = np.concatenate([[0.0], np.cumsum(often * (values - self.shift))])
 
     def mean(self, start: int, end: int) -> float:
-        """Return the mean of the values from `start` to `end`, both included."""
-        count = self.often[end + 1] - self.often[start]
-        return self.shift + float((self.first[end + 1] - self.first[start]) / count)
+        """Return the mean of the values from `start` to before `end`."""
+        count = self.often[end] - self.often[start]
+        return self.shift + float((self.first[end] - self.first[start]) / count)
 
 
-def _extend(best: np.ndarray, sums: _Sums) -> tuple[np.ndarray, np.ndarray]:
-    """Add a cluster: for each i, the least cost of the first i + 1 values, and where their last cluster then starts.
+def _explained(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Return how much of the sum of squares of values with this total their mean takes away.
 
-    That start never moves back as i grows, so a solved middle halves what its neighbors have to try. All middles of one
-    level are solved together; the candidates of all lie one behind the other.
+    What stays is their sum of squared distances from the mean. All values together have one sum of squares, so that the
+    clustering that takes most away leaves least.
     """
-    n = len(best)
-    cost, start = np.empty(n), np.empty(n, np.int64)
-    levels: list[tuple[np.ndarray, ...]] = [(np.array([0]), np.array([n - 1]), np.array([0]), np.array([n - 1]))]
-    while levels:
-        low, high, least, most = levels.pop()
+    return total * total / count
+
+
+def _extend(
+    best: np.ndarray, start_before: np.ndarray, sums: _Sums, clusters: int, first_end: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add a cluster to `clusters` ones: what the first n values then explain at most, and where their last cluster starts.
+
+    Both are for each n from `first_end` on. That start never moves back as n grows, so a solved middle halves what its
+    neighbors have to try; nor does it as clusters are added, so it is not before `start_before`. All middles of one level
+    are solved together; the candidates of all lie one behind the other.
+    """
+    n = len(best) - 1
+    more, start = np.zeros(n + 1), np.zeros(n + 1, np.int64)
+    low, high, least, most = (np.array([bound]) for bound in (first_end, n, clusters, n - 1))
+    while low.size:
         middle = (low + high) // 2
-        width = np.minimum(most, middle) - least + 1
+        lowest = np.maximum(least, start_before[middle])
+        width = np.minimum(most, middle - 1) - lowest + 1
         offset = np.cumsum(width) - width
-        candidate = np.arange(int(width.sum())) - np.repeat(offset - least, width)
-        before = np.where(candidate > 0, best[candidate - 1], 0.0)  # what comes before the last cluster
-        total = before + sums.cost(candidate, np.repeat(middle, width))
-        cost[middle] = np.minimum.reduceat(total, offset)
-        is_best = total == np.repeat(cost[middle], width)
-        first = np.minimum.reduceat(np.where(is_best, candidate, n), offset)
-        start[middle] = first
+        candidate = np.arange(int(width.sum())) + np.repeat(lowest - offset, width)
+        total = np.repeat(sums.first[middle], width) - sums.first[candidate]
+        often = np.repeat(sums.often[middle], width) - sums.often[candidate]
+        explained = best[candidate] + _explained(total, often)
+        more[middle] = np.maximum.reduceat(explained, offset)
+        winners = np.flatnonzero(explained == np.repeat(more[middle], width))  # one or, at a tie, more of each middle
+        start[middle] = first = candidate[winners[np.searchsorted(winners, offset)]]
         left, right = low < middle, middle < high
-        nearer = [np.concatenate([a[left], b[right]]) for a, b in (
+        low, high, least, most = (np.concatenate([a[left], b[right]]) for a, b in (
             (low, middle + 1), (middle - 1, high), (least, first), (first, most),
-        )]
-        if nearer[0].size:
-            levels.append(tuple(nearer))
-    return cost, start
+        ))
+    return more, start
 
 
-def _centers(starts: np.ndarray, sums: _Sums, count: int) -> np.ndarray:
+def _centers(starts: list[np.ndarray], sums: _Sums) -> np.ndarray:
     """Walk back from the last value, cluster by cluster, and return the means."""
-    centers = np.empty(count)
-    end = starts.shape[1] - 1
-    for k in range(count - 1, -1, -1):
-        start = int(starts[k, end])
+    centers = np.empty(len(starts))
+    end = len(starts[0]) - 1
+    for k in range(len(starts) - 1, -1, -1):
+        start = int(starts[k][end])
         centers[k] = sums.mean(start, end)
-        end = start - 1
+        end = start
     return centers
 
 
 def lloyd_kmeans(values: np.ndarray, count: int, *, iterations: int = 100) -> np.ndarray:
     """Return `count` centers (float64, ascending) by Lloyd's algorithm: assign to the nearest, move to the mean, again.
 
-    It ends in a local optimum, which depends on the start; this one starts from equal shares of the sorted values. A center
-    that no value is nearest to stays where it is. Raises ValueError as `exact_kmeans` does.
+    It ends in a local optimum, which depends on the start; `spread_centers` gives this one. A center that no value is nearest
+    to stays where it is. Raises ValueError as `exact_kmeans` does.
     """
-    ordered = np.sort(_checked(values, count))
-    if len(np.unique(ordered)) <= count:
-        return np.unique(ordered)
-    sums = np.concatenate([[0.0], np.cumsum(ordered)])
-    centers = np.quantile(ordered, (np.arange(count) + 0.5) / count)
+    distinct, often = _distinct(_checked(values, count), None)
+    if len(distinct) <= count:
+        return distinct
+    sums = _Sums(distinct, often)
+    centers = spread_centers(distinct, often, count)
     for _ in range(iterations):
-        edges = np.concatenate([[0], np.searchsorted(ordered, (centers[1:] + centers[:-1]) / 2), [len(ordered)]])
-        counts = np.diff(edges)
-        moved = np.where(counts > 0, np.diff(sums[edges]) / np.maximum(counts, 1), centers)
+        edges = np.concatenate([[0], np.searchsorted(distinct, (centers[1:] + centers[:-1]) / 2), [len(distinct)]])
+        counts = np.diff(sums.often[edges])
+        moved = np.where(counts > 0, sums.shift + np.diff(sums.first[edges]) / np.maximum(counts, 1), centers)
         if np.array_equal(moved, centers):
             break
         centers = np.sort(moved)
     return centers
+
+
+def spread_centers(distinct: np.ndarray, often: np.ndarray, count: int) -> np.ndarray:
+    """Return `count` centers (float64, ascending) as dense as the cube root of the values' own density.
+
+    That is how the best palette of many colors lies: fewer colors in the middle than values, and more in the tails. distinct:
+    at least two different values, ascending; often: how often each counts. The density between two neighbors is the mean of
+    their counts over their distance.
+    Source: Panter and Dite 1951 (Quantization Distortion in Pulse-Count Modulation with Nonuniform Spacing of Levels).
+    """
+    counts, distances = (often[1:] + often[:-1]) / 2, np.diff(distinct)
+    share = np.concatenate([[0.0], np.cumsum(np.cbrt(counts) * np.cbrt(distances) ** 2)])  # ∛(density) · distance
+    return np.interp((np.arange(count) + 0.5) / count * share[-1], share, distinct)
 
 
 def nearest(values: np.ndarray, centers: np.ndarray) -> np.ndarray:
@@ -207,7 +234,7 @@ def palettize_vectors(weights: np.ndarray, bits: int, width: int, *, seed: int =
 
 
 def _checked(values: np.ndarray, count: int) -> np.ndarray:
-    flat = np.asarray(values, np.float64).reshape(-1)
+    flat = np.asarray(values).reshape(-1)
     if flat.size == 0 or not np.isfinite(flat).all():
         raise ValueError(f"k-means needs finite values, at least one; got {flat.size} with a NaN, infinity or none at all.")
     if count < 1:

@@ -48,7 +48,8 @@ def fake_quantize(
         raise ValueError(f"scale must be positive and finite; got {scale.flatten()[:4].tolist()}.")
     if bool(x.isnan().any()):
         raise ValueError("x has a NaN in it, and no integer stands for that.")
-    return _Round.apply(torch.clamp(x / scale, lowest - zero_point, highest - zero_point)) * scale
+    zero = torch.as_tensor(zero_point, dtype=x.dtype)
+    return _Round.apply(torch.clamp(x / scale, lowest - zero, highest - zero)) * scale
 
 
 def fake_quantize_gradients(w: np.ndarray, scale: float, bits: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

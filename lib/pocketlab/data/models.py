@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from pocketlab.data.training import fit
+
 if TYPE_CHECKING:
     from pocketlab.data.digits import Digits
 
@@ -74,32 +76,11 @@ def lenet_5() -> nn.Sequential:
 
 def train_digits(digits: Digits, *, epochs: int = 10, seed: int = 0) -> DigitsNet:
     """Train a `DigitsNet` on the training images; return it in evaluation mode. A seed gives the same weights again."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # so small a net gains nothing from a second one, and loses much on a busy machine
-    try:
-        return _train(digits, epochs, seed)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _train(digits: Digits, epochs: int, seed: int) -> DigitsNet:
     torch.manual_seed(seed)
-    net = DigitsNet()
     images = torch.from_numpy(digits.normalize(digits.train_images))
-    labels = torch.from_numpy(digits.train_labels)
-    batch = 64
-    steps = epochs * -(-len(labels) // batch)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1e-2, total_steps=steps)
-    net.train()
-    for _ in range(epochs):
-        for rows in torch.randperm(len(labels)).split(batch):
-            loss = nn.functional.cross_entropy(net(images[rows]), labels[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-    return net.eval()
+    net = DigitsNet()
+    fit(net, images, torch.from_numpy(digits.train_labels), epochs=epochs)
+    return net
 
 
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
