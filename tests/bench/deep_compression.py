@@ -8,20 +8,20 @@ labels alone LeNet-300-100 loses 0.4 to 0.7 points on so few digits.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 
 import torch
 from torch import Tensor, nn
 
 from bench.row import Row
-from pocketlab.compression.deep_compression import coded_bytes, float_bytes, share_weights
-from pocketlab.compression.distillation import distillation_loss
+from bench.training import right, train
+from pocketlab.compression.coded_model import encode_model
+from pocketlab.compression.deep_compression import float_bytes, share_weights
 from pocketlab.compression.pruning import apply_masks, gradual_sparsity, magnitude_mask, prunable_weights
-from pocketlab.data.digits import Digits, load_digits
-from pocketlab.data.models import accuracy, lenet_5, lenet_300_100
+from pocketlab.data.digits import load_digits
+from pocketlab.data.models import lenet_5, lenet_300_100
 
-BATCH, RATE = 128, 1e-3
 EPOCHS = {"dense": 50, "pruning": 40, "shared": 15}
 
 
@@ -39,52 +39,6 @@ RECIPES = {
     "LeNet-300-100": Recipe(lenet_300_100, [0.082, 0.1, 0.3], [4, 4, 5], 40.0),
     "LeNet-5": Recipe(lenet_5, [0.66, 0.14, 0.07, 0.22], [5, 4, 4, 4], 39.0),
 }
-
-
-def batches(digits: Digits, epochs: int) -> Iterable[tuple[int, Tensor, Tensor]]:
-    """Shuffled batches, each moved by up to two pixels, with the number of the step."""
-    images = torch.from_numpy(digits.normalize(digits.train_images))
-    labels = torch.from_numpy(digits.train_labels)
-    step = 0
-    for _ in range(epochs):
-        for rows in torch.randperm(len(labels)).split(BATCH):
-            shift = torch.randint(-2, 3, (2,)).tolist()
-            yield step, torch.roll(images[rows], shift, (2, 3)), labels[rows]
-            step += 1
-
-
-def train(
-    model: nn.Module,
-    digits: Digits,
-    epochs: int,
-    teacher: nn.Module | None = None,
-    after: Callable[[int, int], None] | None = None,
-) -> None:
-    steps = epochs * -(-len(digits.train_labels) // BATCH)
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=RATE, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=RATE, total_steps=steps)
-    model.train()
-    for step, images, labels in batches(digits, epochs):
-        logits = model(images)
-        if teacher is None:
-            loss = nn.functional.cross_entropy(logits, labels)
-        else:
-            with torch.no_grad():
-                wanted = teacher(images)
-            loss = distillation_loss(logits, wanted, labels, temperature=3.0, alpha=0.7)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if after:
-            after(step, steps)
-    model.eval()
-
-
-def right(model: nn.Module, digits: Digits) -> float:
-    with torch.no_grad():
-        logits = model(torch.from_numpy(digits.normalize(digits.test_images))).numpy()
-    return 100 * accuracy(logits, digits.test_labels)
 
 
 @cache
@@ -108,7 +62,7 @@ def compressed(name: str) -> tuple[float, float, float]:
     train(pruned, digits, EPOCHS["pruning"], dense, prune)
     shared = share_weights(pruned, masks, recipe.bits)
     train(shared, digits, EPOCHS["shared"], dense)
-    return right(dense, digits), right(shared, digits), float_bytes(dense) / coded_bytes(shared)
+    return right(dense, digits), right(shared, digits), float_bytes(dense) / len(encode_model(shared))
 
 
 def deep_compression() -> list[Row]:

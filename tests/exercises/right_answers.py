@@ -9,6 +9,8 @@ from itertools import groupby
 
 import numpy as np
 
+from exercises import right_answers_lab13_a, right_answers_lab13_b
+
 
 def megabytes(parameters, bits):
     return float(Fraction(parameters * bits, 8_000_000))
@@ -149,4 +151,6 @@ RIGHT = {
     "01.6": [latency_statistics, latency_quantile],
     "01.7": [partitions_groupby, partitions_diff],
     "01.8": [registration_sorted, registration_loop],
+    **right_answers_lab13_a.RIGHT,
+    **right_answers_lab13_b.RIGHT,
 }

@@ -8,6 +8,7 @@ from torch import nn
 
 from pocketlab.compression.channels import (
     channel_groups,
+    fisher_scores,
     magnitude_scores,
     multiply_adds,
     prune_channels,
@@ -118,6 +119,51 @@ def test_scores_are_the_formulas(nets):
     torch.testing.assert_close(taylor_scores(net, group), expected)
 
 
+def test_fisher_scores_are_those_of_single_examples_from_the_weights_that_read_a_channel(nets):
+    net = nets["residual"]
+    groups = channel_groups(net, X)
+    net.train()  # the scores are those of evaluation mode all the same
+    scores = dict(
+        zip([group.root for group in groups], fisher_scores(net, groups, lambda m: m(X).square().mean()), strict=True)
+    )
+    assert net.training
+    assert all(p.grad is None for p in net.parameters())
+    net.eval()
+    tied, flattened = torch.zeros(16), torch.zeros(32)
+    for example in X:
+        net.zero_grad()
+        net(example[None]).square().mean().backward()
+        slopes = {name: m.weight * m.weight.grad for name, m in net.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
+        tied += (slopes["block"].sum((0, 2, 3)) + slopes["down"].sum((0, 2, 3))).detach().square()
+        flattened += slopes["hidden"].reshape(24, 32, 16).sum((0, 2)).detach().square()
+    (stream,) = [group.root for group in groups if {"stem", "block", "down"} <= set(group.layers)]
+    torch.testing.assert_close(scores[stream], tied / 4 / 2)
+    torch.testing.assert_close(scores["down"], flattened / 4 / 2)
+
+
+def test_fisher_scores_see_what_cancels_in_the_mean():
+    net = nn.Sequential(nn.Linear(1, 2, bias=False), nn.Linear(2, 1, bias=False))
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0], [1.0]]))
+        net[1].weight.copy_(torch.tensor([[2.0, 0.0]]))
+    x = torch.tensor([[1.0], [-1.0]])
+    (group,) = channel_groups(net, x)
+    (scores,) = fisher_scores(net, [group], lambda m: m(x).mean())
+    assert scores.tolist() == [2.0, 0.0]  # slopes 2 and -2 by the first channel's gate: half of 4
+
+
+def test_without_a_loss_the_shortest_channels_go_whatever_they_cost(nets):
+    net = nets["residual"]
+    with torch.no_grad():
+        net.hidden.weight[:8] *= 0.1  # a few multiply-adds, where a channel of the residual sum costs twenty times more
+        net.answer.weight[:, :8] *= 0.1
+        net.hidden.bias[:8] *= 0.1
+    gone = 8 * (512 + 10) / total(net)
+    pruned = prune_channels(net, X, remaining=1 - gone + 1e-6, multiple_of=8)
+    assert pruned.hidden.weight.shape[0] == 16
+    assert pruned.stem.weight.shape[0] == 16
+
+
 def test_the_last_layer_and_what_is_named_stay_whole(nets):
     pruned = prune_channels(nets["residual"], X, remaining=0.7, keep=["down"])
     assert pruned.down.weight.shape[0] == 32
@@ -135,6 +181,9 @@ def test_what_cannot_be_is_told(nets):
         (lambda: prune_channels(net, X, keep=["norm"]), "'norm' is no convolution"),
         (lambda: channel_groups(nn.ReLU(), X), "no channels to cut"),
         (lambda: taylor_scores(net, group), "no gradient"),
+        (lambda: prune_channels(net, X, loss=lambda m: m(X).mean() * torch.nan), "one finite number; got .nan"),
+        (lambda: prune_channels(net, X, loss=lambda m: m(X).mean(1)), "one finite number; got"),
+        (lambda: prune_channels(net, X, loss=lambda m: m.stem(X).mean()), "run the whole model"),
     ):
         with pytest.raises(ValueError, match=message):
             call()

@@ -30,6 +30,8 @@ A = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
         (A, A + np.eye(2, dtype=np.float32), "first is at [0, 0]: 2 where 1"),
         (A, A.astype(np.float64), "dtype is float64 where float32"),
         (np.array([1, 2], np.int8), np.array([1, 2]), "dtype is int64 where int8"),
+        (np.array([True, False]), np.array([1.0, 0.0]), "dtype is float64 where bool"),
+        (np.array([True, False]), (1, 0), "dtype is int64 where bool"),
         (A, 3, "shape is () where (2, 2)"),
         (A, "text", "An array is wanted"),
         (A, ((1.0, 2.0), (3.0,)), "rows differ in length"),
@@ -59,6 +61,8 @@ def test_each_difference_has_its_sentence(expected, got, part: str) -> None:
         (A, A * np.float32(1 + 5e-7)),
         (A.astype(np.float64), A),
         ({"a": (1, 2)}, {"a": [1, 2]}),
+        (np.array([True, False]), [True, False]),
+        (np.zeros(0, bool), ()),
     ],
 )
 def test_what_is_as_good_as_expected_has_no_difference(expected, got) -> None:

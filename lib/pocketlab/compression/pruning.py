@@ -21,19 +21,19 @@ def prunable_weights(model: nn.Module) -> dict[str, Tensor]:
     return {f"{name}.weight".lstrip("."): m.weight for name, m in model.named_modules() if isinstance(m, layers)}
 
 
-def magnitude_mask(scores: Tensor, sparsity: float) -> Tensor:
+def magnitude_mask(weights: Tensor, sparsity: float) -> Tensor:
     """Return the mask that drops the share `sparsity` of the entries with the smallest magnitude.
 
-    scores: any shape, usually the weight itself. Exactly `round(sparsity · count)` entries go; of equal ones those that
+    weights: any shape. Exactly `round(sparsity · count)` entries go; of equal ones those that
     come first.
     Raises ValueError unless 0 ≤ sparsity < 1, and for NaN or an empty tensor.
     Source: Han et al. 2015, section 3.
     """
-    _check(scores, sparsity)
-    magnitude = scores.detach().abs().flatten()
+    _check(weights, sparsity)
+    magnitude = weights.detach().abs().flatten()
     mask = torch.ones(magnitude.shape, dtype=torch.bool)
     mask[magnitude.argsort(stable=True)[: round(sparsity * magnitude.numel())]] = False
-    return mask.reshape(scores.shape)
+    return mask.reshape(weights.shape)
 
 
 def global_masks(scores: Mapping[str, Tensor], sparsity: float) -> Masks:

@@ -89,14 +89,16 @@ def expected_outcomes(exercise: Exercise) -> tuple[tuple[Case, Outcome], ...]:
     """Return every case with what the reference does on it."""
     seed = int.from_bytes(exercise.id.encode(), "big") % 2**32
     cases = exercise.cases(np.random.default_rng(seed))
-    return tuple((case, call(exercise.reference, case.args, 30.0)) for case in cases)
+    return tuple((case, call(exercise.probe(exercise.reference), case.args, 30.0)) for case in cases)
 
 
 @lru_cache(maxsize=64)
 def misconception_outcomes(exercise: Exercise) -> dict[str, tuple[Outcome, ...]]:
     """Return what each known mistake does on every case, by its name."""
     return {
-        known.name: tuple(call(known.wrong, case.args, exercise.time_limit_s) for case, _ in expected_outcomes(exercise))
+        known.name: tuple(
+            call(exercise.probe(known.wrong), case.args, exercise.time_limit_s) for case, _ in expected_outcomes(exercise)
+        )
         for known in exercise.misconceptions
     }
 
@@ -104,7 +106,7 @@ def misconception_outcomes(exercise: Exercise) -> dict[str, tuple[Outcome, ...]]
 def _run(exercise: Exercise, answer: Callable[..., Any]) -> list[_Trial]:
     trials = []
     for case, expected in expected_outcomes(exercise):
-        got = call(answer, case.args, exercise.time_limit_s)
+        got = call(exercise.probe(answer), case.args, exercise.time_limit_s)
         trials.append(_Trial(case, expected, got, _trial_difference(exercise, expected, got)))
         if got.out_of_time:  # the others would cost the same again
             break

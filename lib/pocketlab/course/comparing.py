@@ -84,6 +84,8 @@ def _array_difference(expected: np.ndarray, got: Any, tolerance: Tolerance, type
     wrong = ~_close(expected, array, tolerance)
     if wrong.any():
         return _describe_wrong(expected, array, wrong)
+    if types and expected.dtype.kind == "b" and array.dtype.kind != "b" and array.size:  # an empty list has no dtype
+        return f"The values are right, but the dtype is {array.dtype} where bool (True or False) is wanted."
     if types and expected.dtype.kind in "iu" and array.dtype != expected.dtype:
         return f"The values are right, but the dtype is {array.dtype} where {expected.dtype} is wanted."
     if types and expected.dtype == np.float32 and array.dtype != np.float32:

@@ -43,12 +43,17 @@ class Misconception:
     hint: str
 
 
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
 @dataclass(frozen=True)
 class Exercise:
     """An exercise: the library's function as the reference, the calls that test an answer, and the known mistakes.
 
     `cases` receives a seeded generator and returns the calls, the easiest to read first. A call for which the reference raises
-    ValueError expects the answer to raise it too.
+    ValueError expects the answer to raise it too. `probe` makes of a function the one whose results are compared, where the
+    value that it returns is not all that counts: its gradient, say.
     """
 
     id: str
@@ -58,6 +63,7 @@ class Exercise:
     misconceptions: tuple[Misconception, ...]
     tolerance: Tolerance
     time_limit_s: float = 2.0
+    probe: Callable[[Callable[..., Any]], Callable[..., Any]] = _as_it_is
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Language models small enough for a phone: model, tokenizer, cache, decoding, weights."""
