@@ -98,7 +98,7 @@ table([baseline], COLUMNS, caption="Where we start")
 # ### What rounding does to a weight
 
 # %% [markdown]
-# ### Exercise 13.1: quantize a tensor   (difficulty 2/5, about 6 minutes)
+# ### Exercise 13.1: quantize a tensor   (difficulty 2/5, about 4 minutes)
 # Store real numbers as int8: divide x by the scale, round to the nearest integer, add the zero point, and clip what
 # leaves −128 to 127. scale and zero point are numbers, or arrays with an entry for each index of x's first axis, as
 # for the output channels of a convolution; one can be an array and the other a number. A NaN in x is an error of
@@ -151,15 +151,15 @@ print(f"SQNR {sqnr_db(layer, dequantize(integers, scale)):.1f} dB")
 # weights. With fewer bits, where does the error come from?
 
 # %% [markdown]
-# ### Exercise 13.2: rounding against clipping   (difficulty 3/5, about 7 minutes)
+# ### Exercise 13.2: rounding against clipping   (difficulty 3/5, about 5 minutes)
 # A symmetric grid of `bits` bits ends at ±limit and has 2^(bits − 1) − 1 steps on each side of 0. A lower limit makes
 # the steps finer, and cuts more off. Measure both: a value beyond the limit is *clipped* to it (its error is what lies
 # beyond), every other one is *rounded* to the nearest value of the grid. Return the sum of the squared rounding errors
 # and that of the squared clipping errors, each divided by the number of **all** values. So the two add up to the mean
 # squared error.
 #
-# A worked number: 3 bits and limit 0.9 give steps of 0.9/3 = 0.3. Of (0.2, −0.4, 1.5) the first two are off by 0.1
-# each, and 1.5 by 0.6: rounding (0.01 + 0.01)/3 = 0.0067, clipping 0.36/3 = 0.12.
+# A worked number: 3 bits and limit 0.9 give steps of 0.9/3 = 0.3. Of (0.2, −0.4, 1.6) the first two are off by 0.1
+# each, and 1.6 by 0.7: rounding (0.01 + 0.01)/3 = 0.0067, clipping 0.49/3 = 0.1633.
 #
 # <details><summary>Hint 1</summary>The values beyond the limit are <code>x[np.abs(x) > limit]</code>, on both sides.</details>
 # <details><summary>Hint 2</summary>Where all values or none are clipped, one of the two is a sum over nothing: that is 0, where a mean over nothing is NaN. Sum, then divide by <code>x.size</code>.</details>
@@ -311,7 +311,7 @@ table([measured(name, path) for name, path in files.items()], COLUMNS, caption="
 # every step the layers compute with rounded weights, and the loss knows what that costs.
 
 # %% [markdown]
-# ### Exercise 13.3: the slopes of a staircase   (difficulty 3/5, about 9 minutes)
+# ### Exercise 13.3: the slopes of a staircase   (difficulty 3/5, about 7 minutes)
 # Quantization-aware training computes with quantized weights and has to know how the loss changes with each weight. But
 # a staircase is flat: its slope is 0 nearly everywhere, and nothing would learn. The *straight-through estimator*
 # rounds on the way forward, and on the way back takes rounding for having the slope 1. The same estimate gives a slope
@@ -353,11 +353,19 @@ def fake_quantize_gradients(w, scale, bits):
 
 fake_quantize_gradients = lab.check("13.3", fake_quantize_gradients)
 
+# %%
+for share in (1.0, 0.7, 0.5, 0.35):
+    scale = share * largest / 7
+    values, by_weight, by_scale = fake_quantize_gradients(layer, scale, 4)
+    slope = 2 * np.mean((values - layer) * by_scale)
+    print(f"grid to {share:4.0%}: {np.mean(by_weight):6.1%} of the weights learn; slope of the error by the scale {slope:+.4f}")
+
 # %% [markdown]
-# Your three arrays are all that the training needs: the values go forward, the first slope carries the gradient on to
-# the weight, the second one trains the scale along with it (*learned step size quantization*). In the library,
-# `fake_quantize` does the same inside of torch's autograd. Now train the network for four more epochs with rounded
-# weights.
+# Where hardly a weight is clipped the slope is positive: a smaller scale would do better. Where many are clipped it
+# is negative, and these weights do not learn. In between, near the limit with the least error of exercise 13.2, the
+# slope is zero, and there a scale that is learned comes to rest (*learned step size quantization*). The library's
+# `fake_quantize` has the same slopes inside of torch's autograd. Now train the network with rounded weights for four
+# more epochs.
 
 # %%
 from pocketlab.compression.qat import finish_qat, prepare_qat
@@ -388,7 +396,7 @@ table(
 # files directly since iOS 16.
 
 # %% [markdown]
-# ### Exercise 13.4: the nearest color   (difficulty 2/5, about 5 minutes)
+# ### Exercise 13.4: the nearest color   (difficulty 2/5, about 4 minutes)
 # A palette keeps a few values, its *colors*, and each weight only the index of one of them. The colors need not be
 # evenly spaced: k-means puts more of them where there are more weights. For each value return the index of the nearest
 # color, as uint8, which is enough for 256 of them. The centers ascend, and no value lies halfway between two.
@@ -476,7 +484,7 @@ table(
 # give the common ones the shorter words. How much there is to gain is told by the *entropy*.
 
 # %% [markdown]
-# ### Exercise 13.5: bits per symbol   (difficulty 2/5, about 5 minutes)
+# ### Exercise 13.5: bits per symbol   (difficulty 2/5, about 4 minutes)
 # An index of 4 bits takes 4 bits in the file, however rare its color is. A code that spends short words on frequent
 # symbols needs fewer on average, and *entropy* says how few are possible: −Σ p · log2(p) over the symbols that occur,
 # where p is a symbol's share. The symbols are whole numbers from 0 on, in an array of any shape. If there are none,
@@ -526,7 +534,7 @@ print(f"zip:            {len(zlib.compress(as_bytes, 9)) / 1000:.1f} kB, from on
 # Many weights are close to zero. *Pruning* sets these to exactly zero, and lets the others make up for it.
 
 # %% [markdown]
-# ### Exercise 13.6: a mask that drops the smallest weights   (difficulty 3/5, about 8 minutes)
+# ### Exercise 13.6: a mask that drops the smallest weights   (difficulty 3/5, about 6 minutes)
 # A small weight changes the output of its layer least, so it goes first. Return a bool mask of the weights' shape, True
 # where a weight stays. Exactly `round(sparsity * count)` entries go, count being the number of all weights and `round`
 # Python's own; of equal magnitudes those go that come first in the flattened tensor. Raise a ValueError unless
@@ -569,7 +577,7 @@ magnitude_mask = lab.check("13.6", magnitude_mask)
 lab.predict("13.P2")
 
 # %% [markdown]
-# ### Exercise 13.7: how sparse the network should be at a step   (difficulty 2/5, about 5 minutes)
+# ### Exercise 13.7: how sparse the network should be at a step   (difficulty 2/5, about 4 minutes)
 # Dropped at once, so many weights are missed; dropped while the network trains on, the others take over. Zhu and Gupta
 # prune fast at first, when much is redundant, and ever slower:
 #
@@ -642,8 +650,8 @@ print(f"80 % at once: {right(at_once):.1f} %; in steps, trained on: {right(spars
 schedule(notes, {int(0.6 * 4 * 22): "sparsity reached"})
 
 # %% [markdown]
-# The accuracy dips while weights go, and comes back before the sparsity is reached. What is left of the network is a
-# fifth of its weights.
+# The accuracy dips while most of the weights go, and comes back while what is left learns on. At the end four in five
+# weights of the large layers are gone.
 
 # %%
 from pocketlab.runtimes.tflite_weights import exchange_weights
@@ -666,7 +674,7 @@ lab.reveal("13.P2")
 # it and with the inputs of the next layer that read it. Which ones?
 
 # %% [markdown]
-# ### Exercise 13.8: what each output channel is worth   (difficulty 2/5, about 5 minutes)
+# ### Exercise 13.8: what each output channel is worth   (difficulty 2/5, about 4 minutes)
 # Zeros that lie scattered make a file smaller, but an ordinary processor still multiplies by them. It is faster only if whole
 # channels go. Which ones? Without a channel each of its weights moves from w to 0, so to first order the loss changes by
 # −Σ w · ∂L/∂w, summed over all weights of the channel. The size of this change, |Σ w · ∂L/∂w|, is the channel's
@@ -676,8 +684,8 @@ lab.reveal("13.P2")
 # convolution (outputs, inputs, 3, 3), and the gradient has the same shape. The weight may be a layer's parameter; leave it
 # as it is. You may compute with torch or with NumPy (then begin with `weight.detach().numpy()`).
 #
-# A worked number: weights ((1, −2), (0.5, 3)) with gradients ((0.5, 0.25), (−1, 0.5)) give (0, 1). In the first channel
-# 0.5 and −0.5 cancel; in the second −0.5 + 1.5 = 1.
+# A worked number: weights ((1, −2), (0.5, 3)) with gradients ((0.5, 0.5), (−1, 1)) give (0.5, 2.5): in the first channel
+# |0.5 − 1|, in the second |−0.5 + 3|.
 #
 # <details><summary>Hint 1</summary>The channel goes as a whole, so its weights may cancel: does the magnitude come before the sum or after it?</details>
 # <details><summary>Hint 2</summary><code>(weight * gradient).flatten(1)</code> has one row for each output channel, whatever the number of axes.</details>
@@ -708,7 +716,7 @@ def loss(model):
     return torch.nn.functional.cross_entropy(model(images[:512]), labels[:512])
 
 
-slim = {1.0: trained}
+slim = {}
 rows = [("all channels", sum(multiply_adds(trained, images[:1]).values()) / 1e6, float_bytes // 4, None, right(net))]
 for remaining in (0.5, 0.3):
     cut = prune_channels(trained, images[:1], remaining=remaining, loss=loss)
@@ -780,7 +788,7 @@ softened(
 # classes are nearly equal, and the order is hard to hear.
 
 # %% [markdown]
-# ### Exercise 13.9: the loss of a student that learns from a teacher   (difficulty 4/5, about 10 minutes)
+# ### Exercise 13.9: the loss of a student that learns from a teacher   (difficulty 4/5, about 7 minutes)
 # A label says "this is a 4". A trained network says "a 4, perhaps a 9, surely no 0", and a smaller network learns more from
 # that. So that the small probabilities count, both networks' logits are divided by a temperature T before the softmax. With
 # p the teacher's softened answer and q the student's, the loss is
@@ -819,12 +827,12 @@ def soft_target_loss(student, teacher, temperature):
 
 soft_target_loss = lab.check("13.9", soft_target_loss)
 
-# %%
-lab.predict("13.P3")
-
 # %% [markdown]
 # A teacher needs no labels to answer. So take the case in which it helps most: there are 200 labelled pictures, and 1,147
 # without a label. The student alone learns from the 200; with the teacher it learns from its answers on all.
+
+# %%
+lab.predict("13.P3")
 
 # %%
 def new_student(seed=0):
@@ -972,7 +980,7 @@ variants = [variant for family in networks for variant in variants_of(family)]
 print(len(variants), "variants measured")
 
 # %% [markdown]
-# ### Exercise 13.10: the variants that no other one beats   (difficulty 3/5, about 8 minutes)
+# ### Exercise 13.10: the variants that no other one beats   (difficulty 3/5, about 6 minutes)
 # You have forty compressed variants, each with a size, a latency and an error. Which is best depends on what somebody
 # needs, but some are worth nobody's while: another one is no worse in any measure and better in at least one. That one
 # *beats* them. The variants that no other one beats are the Pareto front.
@@ -980,7 +988,7 @@ print(len(variants), "variants measured")
 # `costs` is an array (variants, measures), of which less is better in every column. Return a bool for each variant, True on
 # the front, in the order of the rows. Equal variants do not beat each other; without variants the result is empty.
 #
-# A worked number: of the costs (1, 5), (2, 3), (3, 4), (4, 1), (5, 2) the second beats the third and the fourth beats the
+# A worked number: of the costs (4, 1), (2, 3), (3, 4), (1, 5), (5, 2) the second beats the third and the first beats the
 # fifth, so the front is (True, True, False, True, False).
 #
 # <details><summary>Hint 1</summary>First write when one row <code>a</code> beats another <code>b</code>: one condition with <code>all</code> and one with <code>any</code>.</details>
@@ -1017,7 +1025,7 @@ table(
 
 # %% [markdown]
 # Read it from the top: each step down costs bytes and must bring accuracy or time, or else it would not be in the
-# list. Whole families are absent: another network stored in another way is better in every respect.
+# list. Most of the forty are missing: for each of them another one is at least as good in all three.
 
 # %%
 fast = baseline[-1]
@@ -1058,8 +1066,9 @@ lab.quiz()
 # hundred and keeps the front of each release; and its accuracy is measured on more than 450 examples, with the
 # classes that matter counted apart.
 #
-# **Your artifacts** are listed by the last cell: `fortieth.bin`, which `decode_model` reads, the same as .tflite, and
-# the forty variants in the folder `front`. They lie in your Pocketlab folder, `~/.pocketlab/artifacts/13`.
+# **Your artifacts** are listed by the last cell: `fortieth.bin`, which `decode_model` reads, the same network as
+# `fortieth.tflite`, and the forty variants in the folder `front`. They lie in your Pocketlab folder,
+# `~/.pocketlab/artifacts/13`.
 #
 # **Further reading**: Han et al., *Deep Compression*, 2016. Nagel et al., *A White Paper on Neural Network
 # Quantization*, 2021. Esser et al., *Learned Step Size Quantization*, 2020. Zhu and Gupta, *To Prune, or Not to

@@ -31,9 +31,9 @@ from pocketlab.runtimes import base, litert
 
 SIZE, BATCH = 224, 16
 STAGES = ((56, 6, 2e-3), (112, 2, 1e-3), (224, 2, 1e-3))  # digits of this size for so many epochs at this rate
-TUNING = ((224, 2, 5e-4),)
+TUNING = ((224, 2, 1e-3),)
 SEEN = 100  # digits that tell which channels matter, and the quantizer which values occur
-ROUNDS, SECONDS = 12, 0.5
+ROUNDS, SECONDS = 40, 0.15
 
 
 def mobile_net_v1() -> nn.Sequential:
@@ -81,13 +81,22 @@ def networks() -> dict[str, nn.Module]:
     digits = load_digits("digits")
     model = mobile_net_v1()
     train(model, digits, STAGES)
-    images = enlarged(digits, digits.train_images[:SEEN], SIZE)
-    labels = torch.from_numpy(digits.train_labels[:SEEN])
-    pruned = prune_channels(
-        model, images[:1], remaining=0.5, loss=lambda net: nn.functional.cross_entropy(net(images), labels), multiple_of=16
-    )
+    pruned = half_of(model, digits)
     train(pruned, digits, TUNING)
     return {"float": model, "pruned": pruned}
+
+
+def half_of(model: nn.Module, digits: Digits) -> nn.Module:
+    """A copy with the half of the multiply-adds that matters most, not yet trained on."""
+    images = enlarged(digits, digits.train_images[:SEEN], SIZE)
+    labels = torch.from_numpy(digits.train_labels[:SEEN])
+
+    def loss(net: nn.Module) -> Tensor:
+        # A network that knows these digits has next to no loss, and no gradients to tell channels apart by; with smoothed
+        # labels it has. Without, all but 16 of the last 1024 channels went, and two epochs brought back 60 % right answers.
+        return nn.functional.cross_entropy(net(images), labels, label_smoothing=0.1)
+
+    return prune_channels(model, images[:1], remaining=0.5, loss=loss, multiple_of=16)
 
 
 @dataclass(frozen=True)

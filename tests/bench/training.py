@@ -24,6 +24,10 @@ def batches(images: Tensor, epochs: int) -> Iterable[tuple[int, Tensor, Tensor]]
             step += 1
 
 
+def steps_per_epoch(digits: Digits) -> int:
+    return -(-len(digits.train_labels) // BATCH)
+
+
 def train(
     model: nn.Module,
     digits: Digits,
@@ -37,7 +41,7 @@ def train(
     """Train in place, from the labels, from them and a teacher, or from a teacher's answers (count, classes) alone."""
     images = torch.from_numpy(digits.normalize(digits.train_images))
     labels = torch.from_numpy(digits.train_labels)
-    steps = epochs * -(-len(labels) // BATCH)
+    steps = epochs * steps_per_epoch(digits)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=steps)
     model.train()

@@ -170,6 +170,25 @@ def test_the_last_layer_and_what_is_named_stay_whole(nets):
     assert pruned.answer.weight.shape[0] == 10
 
 
+class TwoHeads(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared = nn.Linear(4, 16)
+        self.first = nn.Linear(16, 24)
+        self.second = nn.Linear(16, 8)
+
+    def forward(self, x):
+        x = self.shared(x).relu()
+        return self.first(x), self.second(x)
+
+
+@pytest.mark.parametrize("loss", [None, lambda m: sum(answer.square().mean() for answer in m(torch.ones(3, 4)))])
+def test_each_head_keeps_its_answers(loss):
+    pruned = prune_channels(TwoHeads(), torch.ones(1, 4), remaining=0.5, loss=loss)
+    assert [tuple(answer.shape) for answer in pruned(torch.ones(2, 4))] == [(2, 24), (2, 8)]
+    assert pruned.shared.weight.shape[0] == 8
+
+
 def test_what_cannot_be_is_told(nets):
     net = nets["residual"]
     group = channel_groups(net, X)[0]
@@ -181,6 +200,8 @@ def test_what_cannot_be_is_told(nets):
         (lambda: prune_channels(net, X, keep=["norm"]), "'norm' is no convolution"),
         (lambda: channel_groups(nn.ReLU(), X), "no channels to cut"),
         (lambda: taylor_scores(net, group), "no gradient"),
+        (lambda: prune_channels(nn.Linear(4, 2), torch.ones(1, 4)), "were asked for"),
+        (lambda: prune_channels(nn.Linear(4, 2), torch.ones(1, 4), loss=lambda m: m(torch.ones(1, 4)).mean()), "asked for"),
         (lambda: prune_channels(net, X, loss=lambda m: m(X).mean() * torch.nan), "one finite number; got .nan"),
         (lambda: prune_channels(net, X, loss=lambda m: m(X).mean(1)), "one finite number; got"),
         (lambda: prune_channels(net, X, loss=lambda m: m.stem(X).mean()), "run the whole model"),

@@ -75,6 +75,7 @@ class ChannelGroup:
 def channel_groups(model: nn.Module, example: Tensor, *, keep: Sequence[str] = ()) -> list[ChannelGroup]:
     """Return the groups of channels of a model, without those of its last layer and of the layers named in `keep`.
 
+    Channels that no convolution and no linear layer reads are answers of the model, and not among them either.
     example: an input (batch, …). The groups belong to this very model: they are no use after it has been cut.
     Raises ValueError for a name in `keep` that is no layer, or a model with nothing to cut.
     """
@@ -97,6 +98,8 @@ def channel_groups(model: nn.Module, example: Tensor, *, keep: Sequence[str] = (
             for item in group
             if isinstance(item.dep.target.module, (*_LAYERS, nn.BatchNorm2d, nn.BatchNorm1d))
         )
+        if not any(member.axis == 1 for member in members):
+            continue
         root = group[0].dep.target.module
         count = int(root.weight.shape[0])
 
@@ -163,10 +166,12 @@ def fisher_scores(
     slopes of all layers that read the channel are added; the score is half of the mean of their squares. Squares, because
     training has brought the mean itself to about zero, whatever a channel is worth.
     Raises ValueError for a loss that is no finite number or does not run the model.
-    Source: Theis et al. 2018, section 2 (the Fisher information stands for the second derivative); Liu et al. 2021,
-    section 3.2, for tied channels.
+    Source: Theis et al. 2018, where the Fisher information stands for the second derivative; Liu et al. 2021 for the sum over
+    tied channels.
     """
     readers = {member.layer for group in groups for member in group.members if member.axis == 1}
+    if not readers:
+        return []
     gates: list[tuple[str, Tensor]] = []
 
     def gated(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:

@@ -17,7 +17,7 @@ ACTIVITIES = ("still", "walking", "running", "cycling", "driving", "on a train",
 WET = ("light rain", "rain", "heavy rain", "showers", "sleet", "drizzle")
 DRY = ("sunny", "clear", "cloudy", "overcast", "foggy", "windy")
 WEATHER = (*WET, *DRY, "snow", "thunderstorm")
-_SORTS = ("eatery", "pub", "street", "station", "venue", "clinic", "shop", "school", "room")
+_SORTS = ("eatery", "pub", "street", "station", "bus stop", "venue", "clinic", "shop", "school", "room")
 _MODES = ("on foot", "by bus", "by bike", "by car")
 
 
@@ -77,10 +77,10 @@ def leave(moment: Moment) -> str:
     """When to set off: not before ten minutes are left beyond the time that the way takes."""
     spare = moment.wait - moment.travel
     if spare < 0:
-        return f"Yes, you are late. Tell {moment.short}."
+        return f"You are late: tell {moment.short}."
     if spare <= 10:
-        return "Yes, leave now."
-    return f"No, leave at {_clock(moment.now + spare)}."
+        return "Leave now."
+    return f"Not yet: leave at {_clock(moment.now + spare)}."
 
 
 def read(moment: Moment) -> str:
@@ -149,9 +149,9 @@ RULES = (
     Rule(("Should I leave now?", "Do I have to go now?", "When should I leave?"), ("time", "next", "travel"), leave),
     Rule(("Can I read this now?", "May I look at the message now?", "Can you show me the message?"), ("activity",), read),
     Rule(("Do I need an umbrella?", "Should I take an umbrella?", "Will I get wet?"), ("weather",), umbrella),
-    Rule(("What should I wear?", "Is it cold outside?", "Which clothes do I need?"), ("temperature",), wear),
+    Rule(("What should I wear?", "What should I put on?", "Which clothes do I need?"), ("temperature",), wear),
     Rule(("Should the phone ring?", "May calls come through?", "Can the sound be on?"), ("time", "activity"), ring),
-    Rule(("Can I call {short} now?", "Should I call {short}?", "May I ring {short} up?"), ("time", "activity", "next"), call),
+    Rule(("Can I call {short} now?", "Should I call {short}?", "May I ring {short} up?"), ("time", "activity"), call),
     Rule(("Should I install the update?", "Can the update be downloaded now?"), ("battery", "network"), update),
     Rule(("Where am I?", "What is this place?"), ("place",), lambda moment: moment.place),
     Rule(("What time is it?",), ("time",), lambda moment: _clock(moment.now)),
@@ -172,11 +172,12 @@ def moment(draw: Draw) -> Moment:
     """Return a moment of some person's day."""
     travel = draw.integer(1, 12) * 5
     # Half the time the wait is close to the way, where the answer turns.
-    wait = max(5, travel + draw.integer(-3, 6) * 5) if draw.chance(0.5) else draw.integer(1, 24) * 5
+    wait = max(5, travel + draw.integer(-15, 30)) if draw.chance(0.5) else draw.integer(5, 120)
     person, short = draw.person()
-    now = draw.minute((0, 22))
+    now = draw.minute((0, 24))
+    wait += -(now + wait) % 5  # appointments are at whole multiples of five minutes
     return Moment(
-        now=now - now % 5,
+        now=now,
         wait=wait,
         travel=travel,
         mode=draw.pick(_MODES),
@@ -201,7 +202,7 @@ def context(draw: Draw) -> Content:
     missing = draw.pick(rule.needs) if draw.chance(0.06) else None
     kept = {name: fields[name] for name in (*rule.needs, *others) if name != missing}
     question = draw.pick(rule.questions).format(short=now.short)
-    answer = f"I cannot tell: {missing} is not known." if missing else rule.answer(now)
+    answer = f"I cannot tell: the field {missing} is missing." if missing else rule.answer(now)
     return Content(
         "context", context_line(kept), now.person, now.what, now.next_place, _clock(now.now + now.wait),
         questions=[(question, answer)],

@@ -54,15 +54,23 @@ class Draw:
 
     def person(self) -> tuple[str, str]:
         """Return a person as an address book has it, and as one would greet: ("Mara Lindqvist", "Mara")."""
-        first, surname = self.pick(self.names.first), self.pick(self.names.surnames)
+        first, surname = self.first_name(), self.surname()
         if self.chance(0.2):
             return first, first
         if self.chance(0.07):
             title = self.pick(("Dr.", "Prof.", "Ms.", "Mr.", "Mrs."))
             return f"{title} {surname}", f"{title} {surname}"
         if self.chance(0.08):
-            return f"{first} {surname}-{self.pick(self.names.surnames)}", first
+            return f"{first} {surname}-{self.surname()}", first
         return f"{first} {surname}", first
+
+    def first_name(self) -> str:
+        """Return a first name, more often a real one than a built one."""
+        return self.pick(self.names.first if self.chance(0.6) else self.names.built_first)
+
+    def surname(self) -> str:
+        """Return a surname, more often a built one: there are far more of them."""
+        return self.pick(self.names.surnames if self.chance(0.4) else self.names.built_surnames)
 
     def place(self, sort: str) -> str:
         """Return a place of a sort of `PLACE_FORMS`, such as "Café Lumena" or "14 Oakbridge Street"."""
@@ -126,7 +134,7 @@ class Slots(dict[str, str]):
             elif key == "old_place":
                 drawn = self.draw.place(self._sort)
             else:
-                drawn = self.draw.pick(self.draw.names.first)
+                drawn = self.draw.first_name()
             if all(drawn != value and drawn not in value.split() for value in self.values()):
                 return drawn
 

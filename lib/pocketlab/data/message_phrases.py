@@ -74,7 +74,7 @@ QUESTIONS = {
 }
 UNSAID = "The text does not say."
 
-GREETINGS = ("Hi {to}, ", "Hey {to}! ", "Hello {to}. ", "{to}! ", "Good morning {to}. ", "Hi! ", "", "", "")
+GREETINGS = ("Hi {to}. ", "Hey {to}! ", "Hello {to}. ", "{to}! ", "Good morning {to}. ", "Hi! ", "", "", "")
 CLOSINGS = (" See you, {short}", " Thanks, {short}", " Bye, {short}", " Love, {short}", " Talk soon!", " Thanks!", "", "", "", "")
 MAIL_GREETINGS = ("Dear {to},", "Hello {to},", "Good day {to},", "Dear all,", "Dear {to} and family,")
 MAIL_OPENINGS = ("", "", "I hope this finds you well. ", "Thank you for your message. ", "Thank you for your call. ")

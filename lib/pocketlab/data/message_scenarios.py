@@ -15,7 +15,7 @@ class Scenario:
     """One thing that people write about.
 
     what: its name in a summary. cores: ways to say it, each with a place and a time. replies: key of `REPLIES`, or "" where
-    nobody answers. hours: when it happens. header: the line above the text, if its kind has one.
+    nobody answers. hours: when it happens. header: what may stand on the line above the text, parted by |.
     """
 
     what: str
@@ -140,7 +140,7 @@ NOTIFICATIONS = (
         "Ride {on_day} confirmed: {person}, {place}, {time}, {amount}.",
         "{person} waits for you {at_place} until {time}.",
     ), header="Ridely|Cabfinder"),
-    Scenario("departure", ("station",), (4, 24), (
+    Scenario("departure", ("station", "bus stop"), (4, 24), (
         "{person} shares a trip: line {line} leaves {place} at {time}, platform {platform}.",
         "Line {line} from {place} is late: now {time} instead of {old_time}. Traveler: {person}.",
         "Check in, {person}. Line {line} leaves {place} at {time}.",
@@ -210,7 +210,7 @@ REMINDERS = (
         "{place} closes at {time}. Collect {item} for {person}.",
     )),
     Scenario("celebration", ("eatery", "pub", "venue", "street"), (12, 23), (
-        "Birthday of {person} {on_day}, {at_place}, {time}. Buy {item}.",
+        "Birthday of {person} {on_day}, {at_place}, {time}. Bring {item}.",
         "Farewell party of {person} {at_place} at {time}.",
         "Congratulate {person} {on_day}, party {at_place} at {time}.",
     )),

@@ -4,7 +4,7 @@ The corpus that this course's language models are trained on is generated: nobod
 right by construction. One document is plain text with a few special tokens,
 
     <|message|>Mara Lindqvist
-    Hi Tom, Dinner at Café Lumena on Friday at 19:05?
+    Hi Tom. Dinner at Café Lumena on Friday at 19:05?
     <|summary|>who: Mara Lindqvist; what: dinner; where: Café Lumena; day: Friday; time: 19:05<|end|>
 
 with the kind first, then the text, the token of the task, the answer, and `<|end|>`. Sentences come from templates, names,
@@ -40,7 +40,8 @@ _KIND_SHARES = (0.34, 0.13, 0.14, 0.10, 0.09, 0.20)
 class Message:
     """One document: `text` is `prompt` (up to and including the token of the task), `target` (the answer) and `<|end|>`.
 
-    person, place, time: as the text spells them, and as a summary must. kind: one of `KINDS`; task: one of `TASKS`.
+    person, place, time: as the text spells them, and as a summary must; those of a context's next appointment, which the text
+    may leave out. kind: one of `KINDS`; task: one of `TASKS`.
     """
 
     text: str
@@ -85,9 +86,7 @@ def _message(draw: Draw) -> Message:
     content = _MAKERS[kind](draw)
     task, token, target = _task(draw, content)
     prompt = f"<|{kind}|>{content.body}\n{token}"
-    return Message(
-        prompt + target + END, prompt, target, content.person, content.place, content.time, kind, task
-    )  # fmt: skip
+    return Message(prompt + target + END, prompt, target, content.person, content.place, content.time, kind, task)
 
 
 def _task(draw: Draw, content: Content) -> tuple[str, str, str]:
@@ -143,7 +142,10 @@ def _reminder_body(draw: Draw, slots: Slots, scenario: Scenario) -> str:
 
 
 def _asides(draw: Draw, options: Sequence[str], count: int) -> list[str]:
-    return [f" {aside}" for aside in dict.fromkeys(draw.pick(options) for _ in range(count))]
+    """Return up to so many sentences, no two of which fill the same slot."""
+    drawn = [draw.pick(options) for _ in range(count)]
+    by_slot = {aside.partition("{")[2].partition("}")[0] or aside: aside for aside in drawn}
+    return [f" {aside}" for aside in by_slot.values()]
 
 
 def _questions(draw: Draw, slots: Slots) -> list[tuple[str, str]]:

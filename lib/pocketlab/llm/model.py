@@ -67,6 +67,8 @@ class DecoderConfig:
             raise ValueError(f"{self.kv_heads} key and value heads cannot serve {self.heads} query heads in equal groups.")
         if self.head_dim < 2 or self.head_dim % 2:
             raise ValueError(f"Rotary positions turn pairs of numbers, so head_dim is even; got {self.head_dim}.")
+        if self.window is not None and self.window < 1:
+            raise ValueError(f"A window holds at least the token itself, so it is 1 or more; got {self.window}.")
 
     def window_of(self, layer: int) -> int | None:
         """Return the window of a layer, None where it looks back to the start."""
@@ -95,15 +97,14 @@ class Decoder(nn.Module):
         self.output = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         if config.tied_embeddings:
             self.output.weight = self.embedding.weight
-        self.register_buffer("frequencies", rope_frequencies(config), persistent=False)
-
-    frequencies: Tensor
+        # No buffer: `model.bfloat16()` would round it to 8 bits, and an angle is a frequency times thousands of positions.
+        self.frequencies = rope_frequencies(config)
 
     def forward(self, tokens: Tensor, cache: Cache | None = None, *, last_only: bool = False) -> Tensor:
         """Return the logits of the token that follows each one. last_only: those after the last token alone, (batch, 1, …).
 
         cache: keys and values of what came before; the tokens given are the next ones, and are added to it.
-        Raises ValueError for tokens that are no (batch, time), or for more than the context holds.
+        Raises ValueError for tokens that are no (batch, time) or not in the vocabulary, or for more than the context holds.
         """
         start = cache.length if cache is not None else 0
         if tokens.ndim != 2 or tokens.shape[1] == 0:
@@ -113,10 +114,16 @@ class Decoder(nn.Module):
                 f"{start + tokens.shape[1]} tokens do not fit in the context of {self.config.context}: shorten the prompt, or "
                 "ask for fewer new tokens."
             )
-        positions = torch.arange(start, start + tokens.shape[1])
-        angles = positions[:, None] * self.frequencies
-        rotation = angles.cos(), angles.sin()
-        x = self.embedding(tokens)
+        try:
+            x = self.embedding(tokens)
+        except IndexError:
+            raise ValueError(
+                f"Token ids run from 0 to {self.config.vocab_size - 1}, and here from {tokens.min()} to {tokens.max()}: is this "
+                "the tokenizer that the model was trained with?"
+            ) from None
+        positions = torch.arange(start, start + tokens.shape[1], device=tokens.device)
+        angles = positions[:, None] * self.frequencies.to(tokens.device)
+        rotation = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
         if self.config.embedding_scale:
             x = x * torch.tensor(self.config.hidden_size**0.5, dtype=x.dtype)
         for block in self.blocks:
@@ -223,8 +230,9 @@ def rope_frequencies(config: DecoderConfig) -> Tensor:
     θ^(−2i/head_dim). With `rope_scaling`, pairs that turn less than once in the original context are slowed by the factor, fast
     ones kept, and those in between blended. Source: Su et al. 2021, section 3.2; Llama 3.1's released code for the scaling.
     """
-    pairs = torch.arange(0, config.head_dim, 2, dtype=torch.float32)
-    frequencies = config.rope_theta ** (-pairs / config.head_dim)
+    # On the CPU also while a model is laid out on the meta device; and 1 / θ^x, not θ^(−x), which differs in the last bit.
+    pairs = torch.arange(0, config.head_dim, 2, dtype=torch.float32, device="cpu")
+    frequencies = 1 / config.rope_theta ** (pairs / config.head_dim)
     scaling = config.rope_scaling
     if scaling is None:
         return frequencies

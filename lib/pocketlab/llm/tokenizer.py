@@ -83,7 +83,7 @@ class Tokenizer:
         except OSError:
             raise ModelFileError(f"{name} is not there or cannot be read: check the path.") from None
         except Exception as error:  # the package raises plain Exception for whatever it cannot read
-            raise ModelFileError(f"{name} is no tokenizer that can be read here: {error}. Write it again.") from error
+            raise ModelFileError(f"{name} is no tokenizer that can be read here ({error}): write it again.") from error
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the tokenizer to a .json file of the `tokenizers` package, which `transformers` reads too; return its path."""
@@ -102,11 +102,12 @@ class Tokenizer:
 
         allow_special: read "<|end|>" in the text as the token of that name. Only for text that the program itself wrote: in a
         message that somebody sent, it would let the sender speak as the system.
+        Raises ValueError for what is no str, or has half a surrogate pair in it.
         """
         try:
             return list((self._steering if allow_special else self._plain).encode(text).ids)
-        except UnicodeEncodeError:
-            raise ValueError("The text has half a surrogate pair in it, which is no character: remove it first.") from None
+        except TypeError:  # the package's answer to anything that is not UTF-8
+            raise ValueError(f"Give a str of whole characters, without half a surrogate pair; got {text!r:.60}.") from None
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of token ids; special tokens stand as their names, bytes that are no UTF-8 as U+FFFD."""

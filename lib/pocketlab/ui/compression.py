@@ -13,8 +13,8 @@ from pocketlab.ui import theme
 from pocketlab.ui.plot import Plot
 
 _DB_PER_BIT = 20 * float(np.log10(2))
-_MASK_HEIGHTS = (360, 360, 330, 290)  # of a figure with so many masks beside one another
-_MOST_SHOWN = 64                      # of a mask's rows and columns; more would be smaller than a pixel's neighbors
+_MOST_MASKS = 4
+_MOST_SHOWN = 256                     # of a mask's rows and columns; of more, some would share a pixel
 _HATCHES = ("", "//", "..", "xx")
 _BINS = 80
 
@@ -66,13 +66,13 @@ def accuracy_against_bits(accuracy: Mapping[str, Mapping[int, float]], float_acc
 def sparsity_masks(masks: Mapping[str, np.ndarray]) -> Plot:
     """Draw one to four masks side by side, a weight that stays in black and one that goes in white, all at one scale.
 
-    masks: bool (outputs, inputs) by name, True where the weight stays. Of a larger one the first 64 outputs and inputs are
+    masks: bool (outputs, inputs) by name, True where the weight stays. Of a larger one the first 256 outputs and inputs are
     drawn; the share of zeros in the title is that of the whole.
     Raises ValueError for another number of masks, and for one that is not bool and two-dimensional.
     """
     arrays = {name: np.asarray(mask) for name, mask in masks.items()}
-    if not 1 <= len(arrays) <= len(_MASK_HEIGHTS):
-        raise ValueError(f"One to {len(_MASK_HEIGHTS)} masks fit side by side; got {len(arrays)}.")
+    if not 1 <= len(arrays) <= _MOST_MASKS:
+        raise ValueError(f"One to {_MOST_MASKS} masks fit side by side; got {len(arrays)}.")
     for name, mask in arrays.items():
         if mask.dtype != bool or mask.ndim != 2 or mask.size == 0:
             raise ValueError(
@@ -85,7 +85,7 @@ def sparsity_masks(masks: Mapping[str, np.ndarray]) -> Plot:
     parts = "; ".join(f"{name}: {_size(mask)}, {zeros[name]:.1f} % zeros" for name, mask in arrays.items())
     plot = Plot(
         f"Masks of weights, kept ones black, dropped ones white. {parts}.",
-        height=_MASK_HEIGHTS[len(arrays) - 1],
+        height=_height_of_masks(rows, columns, len(arrays)),
         columns=len(arrays),
     )
     for axes, (name, mask) in zip(plot.axes, shown.items(), strict=True):
@@ -265,6 +265,12 @@ def _told(lines: Mapping[str, Mapping[int, float]], unit: str) -> str:
 
 def _size(mask: np.ndarray) -> str:
     return f"{mask.shape[0]} outputs of {mask.shape[1]} inputs"
+
+
+def _height_of_masks(rows: int, columns: int, count: int) -> int:
+    """Return the height in pixels of a figure in which masks fill its width of 800, but for 65 beside and 120 above and below."""
+    weight = min((800 / count - 65) / columns, 370 / rows)
+    return round(weight * rows) + 120
 
 
 def _axis(what: str, shown: np.ndarray, mask: np.ndarray, axis: int) -> str:

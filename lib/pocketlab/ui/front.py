@@ -156,7 +156,7 @@ class FrontExplorer:
         fitting = sum(map(phone.fits, self.variants))
         self.plot.alt = (
             f"Accuracy against {self.axis.value} of {len(self.variants)} variants: {int(self._on_front.sum())} on the Pareto "
-            f"front, {fitting} within the budget of {phone.name}, {phone.largest_kb:g} kB and {phone.longest_us:g} µs. "
+            f"front, {fitting} within the budget of {phone.name}, {phone.largest_kb:.4g} kB and {phone.longest_us:.4g} µs. "
             f"Chosen: {variant.name} {told}"
         )
 

@@ -228,12 +228,6 @@ def _zero_refused(weights: torch.Tensor, sparsity: float) -> torch.Tensor:
     return _lowest(weights, sparsity)
 
 
-def _magnitudes_in_place(weights: torch.Tensor, sparsity: float) -> torch.Tensor:
-    _refuse(weights, sparsity)
-    weights.detach().abs_()
-    return _lowest(weights, sparsity)
-
-
 MAGNITUDE = Exercise(
     id="13.6",
     title="a mask that drops the smallest weights",
@@ -448,8 +442,8 @@ MAGNITUDE = Exercise(
         Misconception(
             "weights changed",
             _in_place,
-            "Your function sets weights of the caller to zero. Return a mask and leave the weights as they are: the "
-            "lab compares several sparsities of the same ones.",
+            "Your function changes the weights themselves: `detach()` and `.numpy()` share their memory. Return a mask, "
+            "and leave them as they are; the lab tries several sparsities on the same ones.",
         ),
         Misconception(
             "nothing refused",
@@ -485,12 +479,6 @@ MAGNITUDE = Exercise(
             "sparsity 0 refused",
             _zero_refused,
             "You refuse sparsity 0. It is allowed and drops nothing: every entry of the mask is True.",
-        ),
-        Misconception(
-            "the weights replaced by their magnitudes",
-            _magnitudes_in_place,
-            "The mask is right, but you write the magnitudes into the weights themselves: `detach()` and `.numpy()` share their "
-            "memory. Take `abs()` as a new tensor.",
         ),
     ),
 )

@@ -49,7 +49,7 @@ PREDICTIONS = (
     Question(
         "13.P3",
         "One student learns from 200 labels, another one only from the teacher's answers on all 1,347 pictures, some of which "
-        "are wrong. Which one is better on unseen digits?",
+        "may be wrong. Which one is better on unseen digits?",
         (
             Option(
                 "The one with 200 true labels",
