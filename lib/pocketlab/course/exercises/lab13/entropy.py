@@ -95,6 +95,11 @@ def _normalized(symbols: np.ndarray) -> float:
     return _of(shares) / math.log2(len(shares)) if len(shares) > 1 else 0.0
 
 
+def _hundred_bins(symbols: np.ndarray) -> float:
+    counts = np.histogram(symbols, 100)[0]
+    return _of(counts[counts > 0] / counts.sum())
+
+
 ENTROPY = Exercise(
     id="13.5",
     title="bits per symbol",
@@ -297,6 +302,12 @@ ENTROPY = Exercise(
             "NaN for no symbols",
             lambda symbols: _of(_shares(symbols)) if symbols.size else math.nan,
             "Right except for an empty array, where you return NaN. Nothing has no average: raise a ValueError.",
+        ),
+        Misconception(
+            "100 bins",
+            _hundred_bins,
+            "You count in 100 bins, the default of `torch.histc`, and neighbors fall into one bin where there are more symbols "
+            "than that. Count each symbol: `np.unique` or `np.bincount`.",
         ),
     ),
 )  # fmt: skip

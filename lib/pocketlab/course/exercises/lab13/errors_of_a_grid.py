@@ -176,6 +176,12 @@ def _in_place(x: np.ndarray, limit: float, bits: int) -> Pair:
 
 _ALL_VALUES = "Divide both sums by the number of all values, `x.size`: then the two add up to the mean squared error of x."
 
+def _shares_of_means(x: np.ndarray, limit: float, bits: int) -> Pair:
+    rounding, clipping = _usual(x, limit, bits)
+    beyond = int((np.abs(x) > limit).sum())
+    return (rounding if beyond < x.size else np.nan), (clipping if beyond else np.nan)
+
+
 ROUNDING_AND_CLIPPING = Exercise(
     id="13.2",
     title="rounding against clipping",
@@ -398,6 +404,12 @@ ROUNDING_AND_CLIPPING = Exercise(
             "x changed",
             _in_place,
             "The values are right, but you clip x itself. The caller still needs it: work on a copy.",
+        ),
+        Misconception(
+            "NaN where all or none are clipped",
+            _shares_of_means,
+            "Right, except that a mean over nothing is NaN, and no share of it is a number. Sum, and divide by the number of all "
+            "values.",
         ),
     ),
 )

@@ -75,6 +75,10 @@ def _counts(values: np.ndarray, centers: np.ndarray) -> np.ndarray:
     return np.bincount(_right(values, centers).ravel(), minlength=len(centers))
 
 
+def _nearest_midpoint(values: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    return _right(values, (centers[1:] + centers[:-1]) / 2 if len(centers) > 1 else centers)
+
+
 NEAREST = Exercise(
     id="13.4",
     title="the nearest color",
@@ -272,6 +276,12 @@ NEAREST = Exercise(
             "counts",
             _counts,
             "You return how often each color occurs. Return the index for each value, shaped as the values.",
+        ),
+        Misconception(
+            "the nearest midpoint",
+            _nearest_midpoint,
+            "You return the index of the nearest midpoint. The midpoints are only the borders: count those below the value, or "
+            "compare it with the centers themselves.",
         ),
     ),
 )

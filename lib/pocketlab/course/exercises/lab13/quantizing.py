@@ -116,6 +116,23 @@ def _nan_becomes(integer: int) -> Callable[[np.ndarray, Parameter, Parameter], n
     return wrong
 
 
+def _along_axis_1(parameter: Parameter, x: np.ndarray) -> np.ndarray:
+    p = np.asarray(parameter)
+    return p.reshape(1, -1, *[1] * (x.ndim - 2)) if p.ndim and x.ndim > 1 else p
+
+
+def _four_axes(parameter: Parameter) -> np.ndarray:
+    p = np.asarray(parameter)
+    return p.reshape(-1, 1, 1, 1) if p.ndim else p
+
+
+def _zero_points_as_the_scales(x: np.ndarray, scale: Parameter, zero_point: Parameter) -> np.ndarray:
+    if np.ndim(scale):
+        shape = (-1,) + (1,) * (x.ndim - 1)
+        scale, zero_point = np.reshape(scale, shape), np.resize(zero_point, len(x)).reshape(shape)
+    return _int8(np.round(x / scale) + zero_point)
+
+
 QUANTIZE = Exercise(
     id="13.1",
     title="quantize a tensor",
@@ -348,6 +365,26 @@ QUANTIZE = Exercise(
             _in_place,
             "The values are right, but you change x itself (`x /= scale` works in place). The caller still needs it: write "
             "`x / scale`, which makes a new array.",
+        ),
+        Misconception(
+            "along axis 1",
+            lambda x, scale, zero_point: _int8(
+                np.round(x / _along_axis_1(scale, x)) + _along_axis_1(zero_point, x)
+            ),
+            "Your arrays run along axis 1, where a batch of activations has its channels. Here they belong to the first axis of "
+            "x: shape (channels, 1, 1, 1) for a convolution.",
+        ),
+        Misconception(
+            "four dimensions taken for granted, numbers aside",
+            lambda x, scale, zero_point: _int8(np.round(x / _four_axes(scale)) + _four_axes(zero_point)),
+            "You give every array the shape (channels, 1, 1, 1), which fits a convolution only. It needs an axis of length 1 for "
+            "each further axis of x: `scale.reshape(-1, *[1] * (x.ndim - 1))`.",
+        ),
+        Misconception(
+            "zero points looked at only beside an array of scales",
+            _zero_points_as_the_scales,
+            "You line up the zero points only where the scale is an array too. Either may be an array beside a plain number: "
+            "look at each by itself.",
         ),
     ),
 )  # fmt: skip

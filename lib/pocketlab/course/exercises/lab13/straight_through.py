@@ -178,6 +178,17 @@ def _in_place(w: np.ndarray, scale: float, bits: int) -> Triple:
     return result
 
 
+def _inside_by_clipping(w: np.ndarray, scale: float, bits: int) -> Triple:
+    steps = np.clip(np.asarray(w, np.float64) / scale, -_highest(bits), _highest(bits))
+    q = np.round(steps)
+    return scale * q, np.ones(w.shape), q - steps
+
+
+def _sum_for_each(w: np.ndarray, scale: float, bits: int) -> Triple:
+    values, by_weight, by_scale = _usual(w, scale, bits)
+    return values, by_weight, np.full(w.shape, by_scale.sum())
+
+
 STRAIGHT_THROUGH = Exercise(
     id="13.3",
     title="the slopes of a staircase",
@@ -445,6 +456,18 @@ STRAIGHT_THROUGH = Exercise(
             _in_place,
             "The values are right, but you change w itself (`w /= scale` works in place). Training goes on with it: write "
             "`w / scale`, which makes a new array.",
+        ),
+        Misconception(
+            "everything inside after clipping",
+            _inside_by_clipping,
+            "You clip w/scale before you compare it with the ends, and then nothing lies beyond them. Keep the unclipped w/scale "
+            "to see what was clipped.",
+        ),
+        Misconception(
+            "the sum of the slopes for each weight",
+            _sum_for_each,
+            "Each weight gets the sum of all slopes by the scale, as autograd gives it for one scale. Wanted is each weight's "
+            "own part of that sum.",
         ),
     ),
 )
