@@ -101,3 +101,10 @@ def draw(network: Any, seed: int = 0) -> Any:
 def tokens(batch: int, time: int, seed: int = 1) -> torch.Tensor:
     """Return random token ids (batch, time)."""
     return torch.randint(0, SIZES["vocab_size"], (batch, time), generator=torch.Generator().manual_seed(seed))
+
+
+def logits(model: Any, ids: torch.Tensor) -> torch.Tensor:
+    """Return the logits of our decoder or of a network of `transformers`, without gradients."""
+    with torch.no_grad():
+        answer = model(ids)
+    return answer if isinstance(answer, torch.Tensor) else answer.logits

@@ -89,8 +89,10 @@ def channel_groups(model: nn.Module, example: Tensor, *, keep: Sequence[str] = (
     if not order:
         raise ValueError("The model has no convolution and no linear layer, so it has no channels to cut.")
     ignored = [layers[name] for name in {*keep, order[-1]}]
+    training = model.training
     with torch.enable_grad():  # the ties are found by following gradients
         graph = torch_pruning.DependencyGraph().build_dependency(model, example_inputs=example[:1])
+    model.train(training)  # torch-pruning leaves it in evaluation mode
     groups = []
     for group in graph.get_all_groups(ignored_layers=ignored, root_module_types=list(_LAYERS)):
         members = tuple(
@@ -137,22 +139,6 @@ def taylor_importance(weight: Tensor, gradient: Tensor) -> Tensor:
     if not bool(weight.isfinite().all() and gradient.isfinite().all()):
         raise ValueError("The weight or its gradient has a NaN or an infinity in it.")
     return (weight * gradient).detach().reshape(len(weight), -1).sum(1).abs()
-
-
-def taylor_scores(model: nn.Module, group: ChannelGroup) -> Tensor:
-    """Return the `taylor_importance` of each channel of a group, (channels,), over all layers of the group that make it.
-
-    The gradients are those that the model has now. Raises ValueError for a weight without one.
-    """
-    total = torch.zeros(group.count)
-    parameters = dict(model.named_parameters())
-    for member in group.members:
-        if member.axis == 0:
-            weight = parameters[f"{member.layer}.weight"]
-            if weight.grad is None:
-                raise ValueError(f"{member.layer} has no gradient: call backward() on a loss before taylor_scores.")
-            total.index_add_(0, member.channel, taylor_importance(weight, weight.grad))
-    return total
 
 
 def fisher_scores(

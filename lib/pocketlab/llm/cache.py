@@ -124,7 +124,8 @@ class RollingCache:
         self, config: DecoderConfig, batch: int = 1, *, spare: int = 0, dtype: torch.dtype = torch.float32
     ) -> None:
         self.config, self.batch, self.length = config, batch, 0
-        self.places = min(_places_of_ring(config, spare), config.context)
+        ring = _places_of_ring(config, spare)
+        self._window, self.places = ring - spare, min(ring, config.context)
         self._oldest = 0  # no position before it is in the ring
         shape = _shape(config, batch, self.places)
         self._keys, self._values = _Floats(shape, dtype), _Floats(shape, dtype)
@@ -161,8 +162,7 @@ class RollingCache:
     def truncate(self, length: int) -> None:
         """Forget all tokens after the first `length`. Raises ValueError where what they would see has been overwritten."""
         length = _shorter(length, self.length)
-        assert self.config.window is not None
-        if length and max(0, length + 1 - self.config.window) < self._oldest:
+        if length and max(0, length + 1 - self._window) < self._oldest:
             raise ValueError(
                 f"{self.length - length} of {self.length} tokens cannot be taken back, since the ring of {self.places} has "
                 "overwritten what came before them: give RollingCache as many `spare` places."

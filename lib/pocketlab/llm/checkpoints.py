@@ -127,12 +127,9 @@ def _read_index(path: Path) -> dict[str, str]:
 def _assembled(config: DecoderConfig, tensors: Mapping[str, Tensor], source: str) -> Decoder:
     """A decoder of these tensors, by Hugging Face's names, each looked at before it is taken."""
     if config.layers > len(tensors):
-        raise ModelFileError(f"{source}: config.json says {config.layers:,} layers, and there are only {len(tensors)} tensors.")
-    try:
-        with torch.device("meta"):  # shapes without memory, and without drawing random weights that are replaced at once
-            model = Decoder(config)
-    except RuntimeError as error:
-        raise ModelFileError(f"{source}: config.json asks for tensors larger than any machine's memory.") from error
+        raise ModelFileError(f"{source}: {CONFIG} says {config.layers:,} layers, and there are only {len(tensors)} tensors.")
+    with torch.device("meta"):  # shapes without memory, and without drawing random weights that are replaced at once
+        model = Decoder(config)
     names, shapes = _file_names(model), model.state_dict()
     tensors = _without_copies(config, tensors)
     if missing := sorted(set(names.values()) - set(tensors)):

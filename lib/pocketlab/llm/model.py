@@ -218,10 +218,10 @@ class RMSNorm(nn.Module):
         self.eps, self.offset = config.norm_eps, float(config.norm_offset)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x (…, hidden_size), normalized along the last axis. Computed in float32 whatever x is."""
-        wide = x.float()
+        """Return x (…, hidden_size), normalized along the last axis. Computed in float32 also where x has 16 bits."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
         normal = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
-        return (normal * (self.offset + self.weight.float())).to(x.dtype)
+        return (normal * (self.offset + self.weight.to(wide.dtype))).to(x.dtype)
 
 
 def rope_frequencies(config: DecoderConfig) -> Tensor:
