@@ -72,7 +72,7 @@ def half_right(x, power):
     [
         (lambda x, power: x**power if x.size else in_place(x, power), "passed", None, None),
         (lambda x, power: x * power if x.size else in_place(x, power), "not yet", "product", "multiply by the power"),
-        (lambda x, power: power * x, "not yet", None, None),
+        (lambda x, power: power * x, "not yet", "product", "multiply by the power"),
         (lambda x, power: x**power, "not yet", "empty accepted", "except for an empty array"),
         (guarded(lambda x, p: 100 * x**p), "not yet", "factor", "100"),
         (guarded(lambda x, p: (x**p)[::-1]), "not yet", "reversed", "reverse"),

@@ -182,7 +182,7 @@ def test_slow_pairs_are_slowed_and_fast_ones_kept():
 def test_visible_is_causal_windowed_and_blind_to_empty_places():
     seen = visible(torch.tensor([3, 4]), torch.tensor([4, 1, 2, 3, -1]), window=3)
     assert seen.tolist() == [[False, True, True, True, False], [True, False, True, True, False]]
-    assert visible(torch.tensor([1]), torch.arange(3), None).tolist() == [[True, True, False]]
+    assert visible(torch.tensor([1]), torch.tensor([0, 1, 2, -1]), None).tolist() == [[True, True, False, False]]
 
 
 FAULTS = [

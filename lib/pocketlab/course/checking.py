@@ -155,17 +155,23 @@ def _closest_misconception(exercise: Exercise, trials: list[_Trial]) -> str | No
 
     A mistake explains a failing case if it is wrong there in the same way. It has to explain all of them. Where it is wrong
     and the answer is right it is contradicted; that may happen once, if three cases speak for it, since an answer may treat
-    one kind of input on its own.
+    one kind of input on its own. Cases that ask for an error count only where all others are right: who forgets a factor
+    often forgets to refuse bad input as well, and has to hear of the factor first.
     """
+    values_fail = any(trial.difference and trial.expected.error is None for trial in trials)
     best, name = (0, 0), None
     for candidate, outcomes in misconception_outcomes(exercise).items():
         pairs = list(zip(trials, outcomes, strict=False))  # fewer trials than cases where one ran out of time
-        wrong = [_trial_difference(exercise, trial.expected, outcome) is not None for trial, outcome in pairs]
         alike = [_alike(exercise, trial.got, outcome) for trial, outcome in pairs]
-        failing = [trial.difference is not None for trial in trials]
-        explained = sum(f and w and a for f, w, a in zip(failing, wrong, alike, strict=True))
-        contradicted = sum(w and not f for f, w in zip(failing, wrong, strict=True))
-        if explained < sum(failing) or contradicted > 1 or 3 * contradicted > explained:
+        explained = unexplained = contradicted = 0
+        for (trial, outcome), same in zip(pairs, alike, strict=True):
+            if values_fail and trial.expected.error is not None:
+                continue
+            wrong = _trial_difference(exercise, trial.expected, outcome) is not None
+            explained += bool(trial.difference and wrong and same)
+            unexplained += bool(trial.difference and not (wrong and same))
+            contradicted += wrong and not trial.difference
+        if unexplained or contradicted > 1 or 3 * contradicted > explained:
             continue
         score = (sum(alike), explained)
         if score > best:

@@ -175,11 +175,11 @@ class RollingCache:
         self._values.write(layer, positions % self.places, values)
 
     def _read(self, layer: int, count: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The places filled after `count` tokens with their positions, −1 where a truncated token stands in it."""
+        """The places filled after `count` tokens, with their positions."""
         filled = min(count, self.places)
-        # In place p stands the last position before `count` that leaves the remainder p.
+        # In place p stands the last position before `count` that leaves the remainder p. (Or a token that was taken back, where
+        # that position is before the oldest; but `truncate` sees to it that no window reaches so far.)
         positions = count - 1 - (count - 1 - torch.arange(filled)) % self.places
-        positions = positions.masked_fill(positions < self._oldest, -1)
         return self._keys.read(layer, filled, like.dtype), self._values.read(layer, filled, like.dtype), positions
 
 
