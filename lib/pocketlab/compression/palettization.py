@@ -59,10 +59,9 @@ class _Sums:
         self.often = np.concatenate([[0.0], np.cumsum(often)])
         self.first = np.concatenate([[0.0], np.cumsum(often * (values - self.shift))])
 
-    def mean(self, start: int, end: int) -> float:
-        """Return the mean of the values from `start` to before `end`."""
-        count = self.often[end] - self.often[start]
-        return self.shift + float((self.first[end] - self.first[start]) / count)
+    def means(self, edges: np.ndarray) -> np.ndarray:
+        """Return the mean of the values from each edge to before the next one, the mean of all for a stretch of none."""
+        return self.shift + np.diff(self.first[edges]) / np.maximum(np.diff(self.often[edges]), 1e-300)
 
 
 def _explained(total: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -107,34 +106,63 @@ def _extend(
 
 def _centers(starts: list[np.ndarray], sums: _Sums) -> np.ndarray:
     """Walk back from the last value, cluster by cluster, and return the means."""
-    centers = np.empty(len(starts))
-    end = len(starts[0]) - 1
-    for k in range(len(starts) - 1, -1, -1):
-        start = int(starts[k][end])
-        centers[k] = sums.mean(start, end)
-        end = start
-    return centers
+    edges = [len(starts[0]) - 1]
+    for start in reversed(starts):
+        edges.append(int(start[edges[-1]]))
+    return sums.means(np.array(edges[::-1]))
 
 
 def lloyd_kmeans(values: np.ndarray, count: int, *, iterations: int = 100) -> np.ndarray:
     """Return `count` centers (float64, ascending) by Lloyd's algorithm: assign to the nearest, move to the mean, again.
 
-    It ends in a local optimum, which depends on the start; `spread_centers` gives this one. A center that no value is nearest
-    to stays where it is. Raises ValueError as `exact_kmeans` does.
+    It ends in a local optimum, which depends on the start; `spread_centers` gives this one. As long as it helps, the two
+    neighbors that lose least by it are then joined, and the center that is free splits the cluster that gains most. A center
+    that no value is nearest to stays where it is. Raises ValueError as `exact_kmeans` does.
     """
     distinct, often = _distinct(_checked(values, count), None)
     if len(distinct) <= count:
         return distinct
     sums = _Sums(distinct, often)
-    centers = spread_centers(distinct, often, count)
+    centers, edges = _settle(distinct, sums, spread_centers(distinct, often, count), iterations)
+    for _ in range(count):
+        moved = _join_and_split(sums, edges)
+        if moved is None:
+            break
+        centers, edges = _settle(distinct, sums, np.sort(moved), iterations)
+    return centers
+
+
+def _settle(distinct: np.ndarray, sums: _Sums, centers: np.ndarray, iterations: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the centers after Lloyd's steps, and where in the sorted values their clusters begin and end."""
     for _ in range(iterations):
         edges = np.concatenate([[0], np.searchsorted(distinct, (centers[1:] + centers[:-1]) / 2), [len(distinct)]])
-        counts = np.diff(sums.often[edges])
-        moved = np.where(counts > 0, sums.shift + np.diff(sums.first[edges]) / np.maximum(counts, 1), centers)
+        moved = np.where(np.diff(edges) > 0, sums.means(edges), centers)
         if np.array_equal(moved, centers):
             break
         centers = np.sort(moved)
-    return centers
+    return centers, edges
+
+
+def _join_and_split(sums: _Sums, edges: np.ndarray) -> np.ndarray | None:
+    """Return centers with two neighboring clusters joined and another one split, or None where that would not help."""
+    totals, counts = np.diff(sums.first[edges]), np.maximum(np.diff(sums.often[edges]), 1e-300)
+    own = _explained(totals, counts)
+    loss = own[1:] + own[:-1] - _explained(totals[1:] + totals[:-1], counts[1:] + counts[:-1])
+    pair = int(np.argmin(loss)) if len(loss) else -1
+    cluster = np.repeat(np.arange(len(own)), np.diff(edges))
+    cut = np.arange(len(cluster))  # split before this value; at the first of a cluster nothing would be split off
+    left_total, left_count = sums.first[cut] - sums.first[edges[cluster]], sums.often[cut] - sums.often[edges[cluster]]
+    inside = (left_count > 0) & (cluster != pair) & (cluster != pair + 1)
+    if not inside.any():
+        return None
+    of = cluster[inside]
+    left = _explained(left_total[inside], left_count[inside])
+    right = _explained(totals[of] - left_total[inside], counts[of] - left_count[inside])
+    gain = left + right - own[of]
+    if pair < 0 or gain.max() <= loss[pair] * (1 + 1e-9):
+        return None
+    apart = int(cut[inside][np.argmax(gain)])
+    return sums.means(np.sort(np.concatenate([np.delete(edges, pair + 1), [apart]])))
 
 
 def spread_centers(distinct: np.ndarray, often: np.ndarray, count: int) -> np.ndarray:
