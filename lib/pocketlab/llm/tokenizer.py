@@ -97,6 +97,12 @@ class Tokenizer:
         """How many tokens there are, special ones included."""
         return len(self._bytes)
 
+    @property
+    def token_bytes(self) -> list[bytes]:
+        """The bytes that each token adds to a text, by id; none for a special token."""
+        special = set(self.special_tokens.values())
+        return [b"" if index in special else piece for index, piece in enumerate(self._bytes)]
+
     def encode(self, text: str, *, allow_special: bool = False) -> list[int]:
         """Return the token ids of a text.
 

@@ -1,0 +1,75 @@
+"""AWQ: weights that meet large activations matter most, so enlarge them before rounding and shrink what they meet.
+
+Source: Lin et al. 2024 (AWQ: Activation-aware Weight Quantization for On-Device LLM Compression and Acceleration), section
+3.2: s = a^α, a the mean magnitude of an input channel, α from a grid of 20 points; and weight clipping as in its released code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pocketlab.llm.gptq import output_error
+from pocketlab.llm.grids import group_parameters, nearest, round_to_nearest, split
+
+POINTS = 20  # of the grid of α, and of the grid of ranges
+NARROWEST = 0.5  # share of a group's range that clipping keeps at least
+
+
+def channel_scales(activations: Tensor, alpha: float) -> Tensor:
+    """Return a^α for mean magnitudes a (inputs,), divided by √(largest · smallest) so that they lie around 1.
+
+    Source: Lin et al. 2024, equation 5; the division as in the released code.
+    """
+    scales = activations.clamp(min=1e-4) ** alpha
+    return scales / (scales.max() * scales.min()).sqrt()
+
+
+def search_scales(
+    weights: Sequence[Tensor], activations: Tensor, hessian: Tensor, bits: int, group_size: int
+) -> tuple[Tensor, float]:
+    """Return the scales (inputs,) and the α with which rounding to nearest changes the outputs least.
+
+    weights: those of all layers that read the same input, each (outputs, inputs). activations: mean |x|, (inputs,); hessian:
+    mean x·xᵀ. α runs over 0, 1/20, … 19/20; with 0 all scales are 1, so the result is never worse than without.
+    """
+    together = torch.cat([weight.detach() for weight in weights])
+    best, best_alpha, smallest = torch.ones_like(activations), 0.0, float("inf")
+    for point in range(POINTS):
+        scales = channel_scales(activations, point / POINTS)
+        rounded = round_to_nearest(together * scales, bits, group_size).weights() / scales
+        error = output_error(rounded - together, hessian)
+        if error < smallest:
+            best, best_alpha, smallest = scales, point / POINTS, error
+    return best, best_alpha
+
+
+def search_ranges(weight: Tensor, hessian: Tensor, bits: int, group_size: int) -> Tensor:
+    """Return what share of its range each group keeps, (outputs, groups), for the smallest change of its part of the output.
+
+    Clipping a group's largest weights makes its grid finer for all others. hessian: mean x·xᵀ of the layer's inputs, of which
+    each group sees its own block. Shares run from 1 down to more than a half.
+    """
+    groups = split(weight.detach(), group_size)
+    blocks = _diagonal_blocks(hessian.to(weight.dtype), group_size)
+    kept = torch.ones(groups.shape[:2], dtype=weight.dtype)
+    smallest = torch.full_like(kept, float("inf"))
+    for point in range(POINTS):
+        share = 1 - (1 - NARROWEST) * point / POINTS
+        scales, zero_points = group_parameters(groups, bits, share)
+        integers = nearest(groups, scales[..., None], zero_points[..., None], bits)
+        change = scales[..., None] * (integers - zero_points[..., None]) - groups
+        errors = torch.einsum("ogi,gij,ogj->og", change, blocks, change)
+        better = errors < smallest
+        kept, smallest = torch.where(better, share, kept), torch.where(better, errors, smallest)
+    return kept
+
+
+def _diagonal_blocks(hessian: Tensor, group_size: int) -> Tensor:
+    """(inputs, inputs) to the blocks of single groups, (groups, group_size, group_size), filled with zeros like `split`."""
+    missing = -len(hessian) % group_size
+    square = functional.pad(hessian, (0, missing, 0, missing)).unflatten(0, (-1, group_size)).unflatten(2, (-1, group_size))
+    return square.diagonal(dim1=0, dim2=2).permute(2, 0, 1)

@@ -1,0 +1,71 @@
+"""Training of the shipped models: repeatable, resumable, and it learns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from pocketlab.llm import train
+from pocketlab.llm.model import DecoderConfig
+from pocketlab.llm.tokenizer import Tokenizer
+
+TINY = train.Recipe(
+    DecoderConfig(
+        vocab_size=2048, hidden_size=32, intermediate_size=64, layers=1, heads=2, kv_heads=1, head_dim=16, context=512
+    ),
+    steps=8,
+    rows=2,
+    muon_rate=0.02,
+    adam_rate=6e-3,
+)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(train.RECIPES, "tiny", TINY)
+    monkeypatch.setattr(train, "EVERY", 4)
+    monkeypatch.setattr(train, "HELD_OUT_ROWS", 2)
+
+
+def test_a_stopped_run_goes_on_as_if_nothing_had_been(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train.train("tiny", tmp_path / "whole")
+    seen = train.batch
+    monkeypatch.setattr(train, "batch", lambda step, *rest: seen(step, *rest) if step < 6 else 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # stopped at step 6; the checkpoint is of step 4
+        train.train("tiny", tmp_path / "parts")
+    monkeypatch.setattr(train, "batch", seen)
+    parts = train.train("tiny", tmp_path / "parts")
+    for (name, a), (_, b) in zip(whole.named_parameters(), parts.named_parameters(), strict=True):
+        assert torch.equal(a, b), name
+    lines = [json.loads(line) for line in (tmp_path / "parts/log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [4, 8]
+    assert lines[-1]["tokens"] == 8 * 2 * train.LENGTH
+    assert lines[-1]["held_out_perplexity"] < lines[0]["held_out_perplexity"] < 2048
+
+
+def test_batches_follow_from_the_step_and_held_out_ones_are_others() -> None:
+    tokenizer = Tokenizer.load()
+    first = train.batch(3, 4, tokenizer)
+    assert first.shape == (4, train.LENGTH + 1)
+    assert torch.equal(first, train.batch(3, 4, tokenizer))
+    assert not torch.equal(first, train.batch(4, 4, tokenizer))
+    assert not torch.equal(first, train.batch(3, 4, tokenizer, "held_out"))
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    rates = [train.rate_at(step, 1000) for step in range(1000)]
+    assert 0 < rates[0] < 0.01
+    assert rates[30] == rates[700] == 1.0
+    assert rates[875] == pytest.approx(0.5)
+    assert 0 < rates[-1] < 0.01
+
+
+def test_the_recipes_have_the_sizes_that_the_course_states() -> None:
+    sizes = {name: sum(p.numel() for p in train.Decoder(r.config).parameters()) for name, r in train.RECIPES.items()}
+    assert 14e6 < sizes["target"] < 16e6
+    assert 0.5e6 < sizes["draft"] < 0.7e6
