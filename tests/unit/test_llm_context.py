@@ -173,6 +173,7 @@ def test_what_the_phone_does_not_know_is_told():
 def test_an_appointment_after_midnight_is_tomorrow():
     entry = Appointment("flight", "Ann", "the airport", datetime.time(0, 20))
     assert SensorContext(time=datetime.time(23, 55), appointment=entry).fields()["next"].endswith("00:20, in 25 min")
+    assert SensorContext(time=datetime.time(0, 25), appointment=entry).fields()["next"].endswith("00:20, in 1435 min")
 
 
 # Places
@@ -345,6 +346,9 @@ def test_rewriting_is_only_the_second_line_of_defense(attack, monkeypatch):
     prompt = build_prompt("question", SHIPS, 300, text=Text("mail", attack), question=attack)
     assert obeyed(prompt.tokens) == ["<|mail|>", "<|question|>", "<|answer|>"]
     assert attack.rstrip() in slot_text(prompt)
+    cut = build_prompt("summary", SHIPS, 60, text=Text("mail", f"{attack} " + "and more " * 100))
+    assert obeyed(cut.tokens) == ["<|mail|>", "<|summary|>"]
+    assert slot_text(cut).startswith(attack)
     prompt = build_prompt("place", SHIPS, 300, context=SensorContext(place=attack))
     assert obeyed(prompt.tokens) == ["<|context|>", "<|question|>", "<|answer|>"]
 

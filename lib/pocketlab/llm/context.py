@@ -168,10 +168,9 @@ def _ending(task: str, question: str | None, tokenizer: Tokenizer, changes: list
 def _cut(body: str, room: int, tokenizer: Tokenizer, changes: list[str]) -> list[int]:
     """The tokens of as many first words of a text as there is room for, with the mark that more came."""
     ends = word_ends(body)
-    # Longer texts have more tokens, nearly: a longer word can have fewer, where the vocabulary has it whole.
+    # Longer texts have more tokens, nearly: a longer word can have fewer, where the vocabulary has it whole. Bisection then may
+    # miss a word that would fit, but what it ends at is a text that it has counted.
     kept = bisect.bisect_right(ends, room, key=lambda end: len(tokenizer.encode(body[:end] + CUT)))
-    while kept and len(tokenizer.encode(body[: ends[kept - 1]] + CUT)) > room:
-        kept -= 1
     if kept == 0:
         raise ValueError(
             f"Not even the first word of the text fits in the {max(room, 0)} tokens that the budget leaves for it: give it more."
