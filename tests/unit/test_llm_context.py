@@ -256,8 +256,8 @@ def test_a_cut_text_keeps_the_budget_ends_at_a_word_and_says_so(body, budget):
     kept = slot_text(prompt).removesuffix(CUT)
     assert body.startswith(kept)
     ends = untrusted.word_ends(body)
-    place = ends.index(len(kept))
-    assert prompt.changes == (f"cut after {place + 1} of {len(ends)} words",)
+    assert len(kept) in ends
+    assert prompt.changes == (f"cut to {len(prompt.slot)} tokens",)
 
 
 def test_a_cut_text_has_all_words_that_fit():

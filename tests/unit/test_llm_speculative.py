@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 from llm_networks import OURS
-from scipy.stats import chi2, chisquare
+from scipy.stats import chisquare
 
 from pocketlab.llm import speculative
 from pocketlab.llm.cache import KeyValueCache, RollingCache
-from pocketlab.llm.decoding import GREEDY, Sampling, generate, probabilities, sample
+from pocketlab.llm.decoding import GREEDY, Sampling, generate, probabilities
 from pocketlab.llm.model import Decoder, DecoderConfig
 from pocketlab.llm.speculative import (
     ModelDraft,
@@ -178,11 +178,11 @@ WRONG = {
 
 @pytest.mark.parametrize("mistake", WRONG)
 def test_the_test_sees_a_wrong_way_to_draw_anew(mistake, monkeypatch):
-    def wrong(proposed, q, p, generator):
+    def wrong(proposed, q, p, chances):
         for place, token in enumerate(proposed):
-            if torch.rand((), generator=generator, dtype=p.dtype) * q[place, token] >= p[place, token]:
-                return place, sample(WRONG[mistake](p[place], q[place]), generator)
-        return len(proposed), sample(p[-1], generator)
+            if chances[place] * q[place, token] >= p[place, token]:
+                return place, WRONG[mistake](p[place], q[place])
+        return len(proposed), p[-1]
 
     monkeypatch.setattr(speculative, "verify", wrong)
     counts = drawn(Chain(TARGET), ModelDraft(Chain(OTHER), Sampling()), PROMPT, 3, 2_000, Sampling(), 2)
@@ -262,38 +262,41 @@ def test_formulas_refuse_what_is_no_probability(wrong):
 # One round --------------------------------------------------------------------------------------------------------------------
 
 
-def test_verify_accepts_with_the_ratio_and_draws_from_what_p_has_over_q():
-    p = torch.tensor([[0.1, 0.6, 0.3], [1.0, 0.0, 0.0]], dtype=torch.float64)
-    q = torch.tensor([[0.5, 0.4, 0.1]], dtype=torch.float64)
-    generator, outcomes, draws = torch.Generator().manual_seed(0), {}, 20_000
-    for _ in range(draws):
-        outcome = verify([0], q, p, generator)
-        outcomes[outcome] = outcomes.get(outcome, 0) + 1
-    # Token 0 has p/q = 1/5. What p has over q: 0.2 of token 1, 0.2 of token 2.
-    expected = {(1, 0): 0.2, (0, 1): 0.4, (0, 2): 0.4}
-    assert outcomes.keys() == expected.keys()
-    statistic = sum((outcomes[key] - draws * share) ** 2 / (draws * share) for key, share in expected.items())
-    assert chi2.sf(statistic, 2) > P_VALUE
+def test_verify_accepts_below_the_ratio_and_leaves_what_p_has_over_q():
+    p = torch.tensor([[0.1, 0.6, 0.3], [0.2, 0.3, 0.5], [1.0, 0.0, 0.0]], dtype=torch.float64)
+    q = torch.tensor([[0.5, 0.4, 0.1], [0.1, 0.1, 0.8]], dtype=torch.float64)
+    # Token 0 has p/q = 1/5, and then token 2 has 5/8. What p has over q: 0.2 of token 1 and of 2; 0.1 of token 0, 0.2 of 1.
+    for chances, accepted, following in (
+        ((0.21, 0.0), 0, (0, 1 / 2, 1 / 2)),
+        ((0.19, 0.63), 1, (1 / 3, 2 / 3, 0)),
+        ((0.19, 0.62), 2, (1, 0, 0)),
+    ):
+        found = verify([0, 2], q, p, torch.tensor(chances, dtype=torch.float64))
+        assert found[0] == accepted
+        torch.testing.assert_close(found[1], torch.tensor(following, dtype=torch.float64))
 
 
 def test_equal_distributions_are_always_accepted():
     p = torch.rand(5, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 0.01
     p /= p.sum(-1, keepdim=True)
-    generator = torch.Generator().manual_seed(0)
-    assert {verify([1, 2, 3, 4], p[:4], p, generator)[0] for _ in range(500)} == {4}
+    for chance in (0.0, 0.5, 1 - 2.0**-53):
+        accepted, following = verify([1, 2, 3, 4], p[:4], p, torch.full((4,), chance, dtype=torch.float64))
+        assert accepted == 4
+        assert torch.equal(following, p[4])
 
 
-def test_where_rounding_alone_rejects_the_target_is_drawn_from(monkeypatch):
+def test_where_rounding_alone_rejects_the_target_is_drawn_from():
     p = torch.tensor([[0.0, 1.0 - 2**-53], [0.5, 0.5]], dtype=torch.float64)
     q = torch.tensor([[0.0, 1.0]], dtype=torch.float64)
-    monkeypatch.setattr(torch, "rand", lambda count, **_: torch.full((count,), 1 - 2.0**-53, dtype=torch.float64))
-    assert verify([1], q, p) == (0, 1)
+    accepted, following = verify([1], q, p, torch.tensor([1 - 2.0**-53], dtype=torch.float64))
+    assert accepted == 0
+    assert torch.equal(following, p[0])
 
 
 @pytest.mark.parametrize(("q", "p"), [((2, 8), (3, 9)), ((2, 9), (2, 9)), ((1, 9), (3, 9))])
 def test_distributions_that_do_not_fit_together_are_refused(q, p):
     with pytest.raises(ValueError, match="the same vocabulary is needed"):
-        verify([0, 1], torch.ones(q), torch.ones(p))
+        verify([0, 1], torch.ones(q), torch.ones(p), torch.zeros(2))
 
 
 def test_a_draft_with_another_vocabulary_is_refused():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pocketlab.data.messages import TASKS
 from pocketlab.llm import train
 from pocketlab.llm.model import DecoderConfig
 from pocketlab.llm.tokenizer import Tokenizer
@@ -50,11 +51,54 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(
 
 def test_batches_follow_from_the_step_and_held_out_ones_are_others() -> None:
     tokenizer = Tokenizer.load()
-    first = train.batch(3, 4, tokenizer)
-    assert first.shape == (4, train.LENGTH + 1)
-    assert torch.equal(first, train.batch(3, 4, tokenizer))
-    assert not torch.equal(first, train.batch(4, 4, tokenizer))
-    assert not torch.equal(first, train.batch(3, 4, tokenizer, "held_out"))
+    tokens, answers = train.batch(3, 4, tokenizer)
+    assert tokens.shape == answers.shape == (4, train.LENGTH + 1)
+    for first, second in zip((tokens, answers), train.batch(3, 4, tokenizer), strict=True):
+        assert torch.equal(first, second)
+    assert not torch.equal(tokens, train.batch(4, 4, tokenizer)[0])
+    assert not torch.equal(tokens, train.batch(3, 4, tokenizer, "held_out")[0])
+
+
+def test_answers_are_marked_from_behind_their_task_to_their_end() -> None:
+    tokenizer = Tokenizer.load()
+    tokens, answers = (part.flatten().tolist() for part in train.batch(0, 4, tokenizer))
+    tasks = {tokenizer.special(f"<|{task}|>") for task in (*TASKS, "answer")} - {tokenizer.special("<|question|>")}
+    end = tokenizer.special("<|end|>")
+    for place in range(1, len(tokens)):
+        begins, ends = answers[place] and not answers[place - 1], answers[place - 1] and not answers[place]
+        assert begins == (tokens[place - 1] in tasks)
+        assert ends == (tokens[place - 1] == end)
+
+
+def test_copying_says_everything_twice() -> None:
+    rows = train.copying(0, 3, 2048)
+    assert rows.shape == (3, train.LENGTH + 1)
+    for row in rows.tolist():
+        lengths = [n for n in range(4, 41) if row[:n] == row[n : 2 * n]]
+        assert lengths
+        assert len(set(row[: lengths[0]])) > 1
+
+
+def test_half_of_the_first_lessons_is_copying_and_counts_in_full() -> None:
+    tokenizer = Tokenizer.load()
+    tokens, full = train.lesson(0, 4, tokenizer)
+    assert torch.equal(tokens[:2], train.copying(0, 2, tokenizer.vocabulary_size))
+    assert full[:2].all()
+    documents, answers = train.batch(0, 4, tokenizer)
+    assert torch.equal(tokens[2:], documents[2:])
+    assert torch.equal(full[2:], answers[2:])
+    later = train.lesson(train.COPYING_STEPS, 4, tokenizer)
+    assert torch.equal(later[0], train.batch(train.COPYING_STEPS, 4, tokenizer)[0])
+
+
+def test_a_token_of_a_text_counts_a_tenth() -> None:
+    class Fixed(torch.nn.Module):
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([[[2.0, 0.0], [0.0, 1.0]]])
+
+    rows, full = torch.tensor([[0, 1, 0]]), torch.tensor([[True, True, False]])
+    losses = [torch.tensor(2.0).exp().add(1).log(), torch.tensor(1.0).exp().add(1).log()]  # −log softmax of the smaller logit
+    assert train.loss_of(Fixed(), rows, full).item() == pytest.approx(((losses[0] + 0.1 * losses[1]) / 1.1).item())
 
 
 def test_the_rate_rises_stays_and_falls() -> None:

@@ -192,7 +192,9 @@ def _alike(exercise: Exercise, first: Outcome, second: Outcome) -> bool:
 def _unfit_parameters(exercise: Exercise, answer: Callable[..., Any]) -> str | None:
     case = expected_outcomes(exercise)[0][0]
     try:
-        inspect.signature(answer).bind(*case.args)
+        # A class is called by its exercise's probe alone, which says with what.
+        called = exercise.probe(answer) if isinstance(answer, type) else answer
+        inspect.signature(called).bind(*case.args)
     except TypeError:
         names = ", ".join(_parameter_names(exercise)[: len(case.args)])
         return f"The check calls your function with {len(case.args)} arguments ({names}); it does not take these."
@@ -202,7 +204,7 @@ def _unfit_parameters(exercise: Exercise, answer: Callable[..., Any]) -> str | N
 
 
 def _parameter_names(exercise: Exercise) -> list[str]:
-    return list(inspect.signature(exercise.reference).parameters)
+    return list(inspect.signature(exercise.probe(exercise.reference)).parameters)
 
 
 def _describe(exercise: Exercise, trial: _Trial) -> Failure:

@@ -19,6 +19,21 @@ POINTS = 20  # of the grid of α, and of the grid of ranges
 NARROWEST = 0.5  # share of a group's range that clipping keeps at least
 
 
+def salient_channels(x: Tensor, share: float = 0.01) -> Tensor:
+    """Return which input channels have the largest mean magnitudes, the largest first, (channels,) integers.
+
+    x: (tokens, inputs), what a layer was given. share: of all channels, rounded to the nearest number of them, at least one.
+    Of channels with equal means the first comes first. Source: Lin et al. 2024, section 3.1: the weights that matter are found
+    by the activations that they meet, not by their own size.
+    Raises ValueError for a share that is not above 0 and at most 1.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"A share of the channels is above 0 and at most 1; got {share}.")
+    magnitudes = x.abs().mean(0)
+    count = max(1, round(share * len(magnitudes)))
+    return magnitudes.argsort(descending=True, stable=True)[:count]
+
+
 def channel_scales(activations: Tensor, alpha: float) -> Tensor:
     """Return a^α for mean magnitudes a (inputs,), divided by √(largest · smallest) so that they lie around 1.
 

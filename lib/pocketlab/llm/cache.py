@@ -19,7 +19,7 @@ _SCALE_BYTES = 4  # float32
 
 
 def cache_bytes(
-    config: DecoderConfig, positions: int, *, bits: int = 32, batch: int = 1, rolling: bool = False, spare: int = 0
+    config: DecoderConfig, positions: int, bits: int = 32, *, batch: int = 1, rolling: bool = False, spare: int = 0
 ) -> int:
     """Return the bytes that the keys and values of `positions` tokens take.
 

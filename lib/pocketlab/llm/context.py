@@ -139,7 +139,8 @@ def build_prompt(
                 f"This prompt has {len(head) + len(slot) + len(tail)} tokens and the budget is {budget_tokens}: "
                 f"{'it needs every field that it has, so give it more' if task in MOMENTS else 'give it more, or cut the text'}."
             )
-        slot = _cut(body, room, tokenizer, changes)
+        slot = shorten(body, room, tokenizer)
+        changes.append(f"cut to {len(slot)} tokens")
     return Prompt(
         tokens=[*head, *slot, *tail],
         slot=range(len(head), len(head) + len(slot)),
@@ -165,8 +166,14 @@ def _ending(task: str, question: str | None, tokenizer: Tokenizer, changes: list
     return [tokenizer.special("<|question|>"), *tokenizer.encode(" ".join(question.split())), tokenizer.special("<|answer|>")]
 
 
-def _cut(body: str, room: int, tokenizer: Tokenizer, changes: list[str]) -> list[int]:
-    """The tokens of as many first words of a text as there is room for, with the mark that more came."""
+def shorten(body: str, room: int, tokenizer: Tokenizer) -> list[int]:
+    """Return the tokens of a text, or, if those are more than `room`, of as many of its first words as fit together with `CUT`.
+
+    Special tokens in the text are read as the letters that they look like. Raises ValueError where not even one word fits.
+    """
+    tokens = tokenizer.encode(body)
+    if len(tokens) <= room:
+        return tokens
     ends = word_ends(body)
     # Longer texts have more tokens, nearly: a longer word can have fewer, where the vocabulary has it whole. Bisection then may
     # miss a word that would fit, but what it ends at is a text that it has counted.
@@ -175,5 +182,4 @@ def _cut(body: str, room: int, tokenizer: Tokenizer, changes: list[str]) -> list
         raise ValueError(
             f"Not even the first word of the text fits in the {max(room, 0)} tokens that the budget leaves for it: give it more."
         )
-    changes.append(f"cut after {kept} of {len(ends)} words")
     return tokenizer.encode(body[: ends[kept - 1]] + CUT)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pocketlab.llm.cache import cache_bytes
+from pocketlab.llm.grids import grid_bits
 from pocketlab.llm.model import DecoderConfig, RopeScaling
 
 LLAMA_3_8B = DecoderConfig(
@@ -44,8 +45,6 @@ GROUP_SIZE = 128  # weights that share a scale; as in the papers of GPTQ and AWQ
 CHUNK = 128  # tokens of a prompt that go through the model at once
 RUNTIME_BYTES = 200_000_000
 """An estimate of what the app and its inference engine take beside all that: code, tokenizer, buffers."""
-
-_SCALE_BITS = 16
 
 
 @dataclass(frozen=True)
@@ -236,6 +235,5 @@ def _part_bytes(config: DecoderConfig, bits: int, group_size: int, embedding_bit
     sizes = dict.fromkeys(("embedding", "output", "attention", "feed-forward"), 0)
     for part, rows, columns, count in _matrices(config):
         width = outer if part in ("embedding", "output") else bits
-        groups = 0 if width == 16 else -(-columns // group_size)
-        sizes[part] += count * rows * (columns * width + groups * (_SCALE_BITS + width))
+        sizes[part] += count * (16 * rows * columns if width == 16 else grid_bits(rows, columns, width, group_size))
     return {part: -(-size // 8) for part, size in sizes.items()} | {"norms": 2 * decoder_parameters(config)["norms"]}

@@ -28,8 +28,8 @@ class Grid:
 
     @property
     def size_bits(self) -> int:
-        """Bits in a file: packed integers, and for each group a float16 scale and a zero point of `bits`."""
-        return self.integers.numel() * self.bits + self.scales.numel() * (16 + self.bits)
+        """The bits that it takes in a file, `grid_bits`."""
+        return grid_bits(*self.integers.shape, self.bits, self.group_size)
 
     def weights(self) -> Tensor:
         """Return `scale · (integer − zero_point)`, float32 (outputs, inputs)."""
@@ -37,6 +37,17 @@ class Grid:
 
     def _spread(self, of_groups: Tensor) -> Tensor:
         return of_groups.repeat_interleave(self.group_size, dim=1)[:, : self.integers.shape[1]]
+
+
+def grid_bits(outputs: int, inputs: int, bits: int, group_size: int) -> int:
+    """Return the bits that a quantized matrix takes in a file.
+
+    Those are integers of `bits`, and for each group a float16 scale and a zero point of `bits`. Each row has groups of its own,
+    the last one perhaps shorter. Raises ValueError unless 2 ≤ bits ≤ 8 and group_size ≥ 1.
+    """
+    check_sizes(bits, group_size)
+    groups = outputs * -(-inputs // group_size)
+    return outputs * inputs * bits + groups * (16 + bits)
 
 
 def round_to_nearest(weight: Tensor, bits: int, group_size: int, kept: Tensor | float = 1.0) -> Grid:
@@ -83,10 +94,15 @@ def split(weight: Tensor, group_size: int) -> Tensor:
 
 
 def check(weight: Tensor, bits: int, group_size: int) -> None:
-    """Raise ValueError for a weight that is no matrix or not finite, and unless 2 ≤ bits ≤ 8 and group_size ≥ 1."""
+    """Raise ValueError for a weight that is no matrix or not finite, and as `check_sizes` does."""
+    check_sizes(bits, group_size)
+    if weight.ndim != 2 or weight.numel() == 0 or not bool(weight.isfinite().all()):
+        raise ValueError(f"A weight is (outputs, inputs), finite, at least one number; see a tensor {tuple(weight.shape)}.")
+
+
+def check_sizes(bits: int, group_size: int) -> None:
+    """Raise ValueError unless 2 ≤ bits ≤ 8 and group_size ≥ 1."""
     if not 2 <= bits <= 8:
         raise ValueError(f"Weights are quantized to 2 to 8 bits; got {bits}.")
     if group_size < 1:
         raise ValueError(f"A group has 1 weight or more; got a group_size of {group_size}.")
-    if weight.ndim != 2 or weight.numel() == 0 or not bool(weight.isfinite().all()):
-        raise ValueError(f"A weight is (outputs, inputs), finite, at least one number; see a tensor {tuple(weight.shape)}.")

@@ -168,35 +168,36 @@ class Speculation(Iterator[int]):
         p = probabilities(_logits(self._target, [tokens[-1], *proposed], cache), self._sampling)
         if q is None:
             q = functional.one_hot(torch.tensor(proposed, dtype=torch.long), p.shape[-1]).to(p.dtype)
-        accepted, following = verify(proposed, q, p, self._generator)
+        chances = torch.rand(len(proposed), dtype=p.dtype, generator=self._generator)
+        accepted, following = verify(proposed, q, p, chances)
         cache.truncate(held + 1 + accepted)
         self.statistics.proposed += len(proposed)
         self.statistics.tested += min(accepted + 1, len(proposed))
         self.statistics.accepted += accepted
         self.statistics.target_passes += 1
-        return [*proposed[:accepted], following]
+        return [*proposed[:accepted], sample(following, self._generator)]
 
 
-def verify(proposed: Sequence[int], q: Tensor, p: Tensor, generator: torch.Generator | None = None) -> tuple[int, int]:
-    """Return how many proposed tokens are accepted, and the token that follows them: Algorithm 1 after the target's pass.
+def verify(proposed: Sequence[int], q: Tensor, p: Tensor, chances: Tensor) -> tuple[int, Tensor]:
+    """Return how many proposed tokens are accepted, and the distribution (vocab_size,) of the token that follows them.
 
-    proposed: γ tokens, each drawn from its row of q, (γ, vocab_size). p: (γ + 1, vocab_size), what the target gives at the same
-    places and after the last. A token x is accepted with probability min(1, p(x) / q(x)). After the first that is not, one is
-    drawn from max(0, p − q), normalized; after γ accepted ones, from the last row of p.
-    Raises ValueError where the two do not fit together.
+    Algorithm 1 after the target's pass. proposed: γ tokens, each drawn from its row of q, (γ, vocab_size). p: (γ + 1,
+    vocab_size), what the target gives at the same places and after the last. chances: (γ,), uniform from 0 up to 1. A token x is
+    accepted where its chance is below p(x) / q(x). At the first that is not, one is drawn from max(0, p − q), normalized;
+    after γ accepted ones, from the last row of p.
+    Raises ValueError where q and p do not fit together.
     """
     if q.shape != (len(proposed), p.shape[-1]) or len(p) != len(proposed) + 1:
         raise ValueError(
             f"{len(proposed)} proposed tokens have distributions {tuple(q.shape)} of the draft, {tuple(p.shape)} of the target: "
             "the same vocabulary is needed, so one tokenizer, and one row more of the target."
         )
-    chances = torch.rand(len(proposed), dtype=p.dtype, generator=generator)
     for place, token in enumerate(proposed):
         if chances[place] * q[place, token] >= p[place, token]:
             rest = (p[place] - q[place]).clamp(min=0)
             # p below q at one token and nowhere above it: they are the same, but for the rounding of their sums.
-            return place, sample(rest if rest.sum() > 0 else p[place], generator)
-    return len(proposed), sample(p[-1], generator)
+            return place, rest / rest.sum() if rest.sum() > 0 else p[place]
+    return len(proposed), p[-1]
 
 
 @torch.no_grad()

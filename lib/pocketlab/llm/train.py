@@ -1,7 +1,13 @@
 """Train the two models that ship with the course: `python -m pocketlab.llm.train target --folder build/target`.
 
 A step's documents follow from its number, so a run that was stopped goes on from its last checkpoint as if nothing had been. The
-log has a line of JSON for each evaluation: step, tokens seen, loss, perplexity on held-out documents, seconds.
+log has a line of JSON for each evaluation: step, tokens seen, loss, perplexity on held-out documents, of all their tokens and of
+those in answers alone, seconds.
+
+Texts are made of drawn names, which nothing foretells; a third of all tokens are answers, which follow from the text. With all
+tokens counting the same, what can be learned about answers drowns, so a token of a text counts a tenth. An answer is copied out
+of its text, and a decoder finds out late how to copy (Olsson et al. 2022, In-context Learning and Induction Heads), so at first
+half of the rows are random tokens, said twice.
 Source: Jordan et al. 2024 (Muon) for the matrices, AdamW for the rest; Hägele et al. 2024 (Scaling Laws and Compute-Optimal
 Training Beyond Fixed Training Durations) for a rate that stays and falls at the end.
 """
@@ -13,7 +19,6 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +26,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pocketlab.data.messages import generate
+from pocketlab.data.messages import END, generate
 from pocketlab.llm.model import Decoder, DecoderConfig
 from pocketlab.llm.tokenizer import Tokenizer
 
 LENGTH = 256  # tokens of a row; documents stand in it one behind the other
-EVERY = 100   # steps from one evaluation and checkpoint to the next
+EVERY = 50  # steps from one evaluation and checkpoint to the next
 HELD_OUT_ROWS = 64
+TEXT_WEIGHT = 0.1  # in the loss, of a token that is no answer
+COPYING_STEPS = 200  # at the start, in which half of the rows are of copying
 WARM_UP, FALL = 0.02, 0.25  # shares of all steps
 
 
@@ -50,20 +57,51 @@ def _llama(hidden: int, layers: int, heads: int, kv_heads: int, intermediate: in
 
 
 RECIPES = {
-    "target": Recipe(_llama(384, 9, 6, 2, 1024), steps=1600, rows=16, muon_rate=0.02, adam_rate=3e-3),
+    "target": Recipe(_llama(384, 9, 6, 2, 1024), steps=1200, rows=16, muon_rate=0.02, adam_rate=3e-3),
     "draft": Recipe(_llama(96, 4, 4, 2, 256), steps=4000, rows=16, muon_rate=0.02, adam_rate=6e-3),
 }
 
 
-def batch(step: int, rows: int, tokenizer: Tokenizer, split: str = "train") -> Tensor:
-    """Return the rows of a step, (rows, LENGTH + 1) tokens, made of documents that follow from its number."""
+def batch(step: int, rows: int, tokenizer: Tokenizer, split: str = "train") -> tuple[Tensor, Tensor]:
+    """Return the rows of a step, (rows, LENGTH + 1) tokens, and which of them are of answers, bool of the same shape.
+
+    They are made of documents that follow from the step's number.
+    """
     wanted = rows * (LENGTH + 1)
     tokens: list[int] = []
+    answers: list[bool] = []
     for message in generate(wanted, seed=step, split=split):
-        tokens += tokenizer.encode(message.text, allow_special=True)
+        prompt, answer = (
+            tokenizer.encode(text, allow_special=True) for text in (message.prompt, message.target + END)
+        )
+        tokens += prompt + answer
+        answers += [False] * len(prompt) + [True] * len(answer)
         if len(tokens) >= wanted:
             break
-    return torch.tensor(tokens[:wanted]).reshape(rows, LENGTH + 1)
+    return torch.tensor(tokens[:wanted]).reshape(rows, -1), torch.tensor(answers[:wanted]).reshape(rows, -1)
+
+
+def copying(step: int, rows: int, vocabulary_size: int) -> Tensor:
+    """Return rows of drawn tokens, (rows, LENGTH + 1): sequences of 4 to 40, each said twice."""
+    generator = torch.Generator().manual_seed(step)
+
+    def row() -> list[int]:
+        tokens: list[int] = []
+        while len(tokens) <= LENGTH:
+            length = int(torch.randint(4, 41, (), generator=generator))
+            tokens += 2 * torch.randint(vocabulary_size, (length,), generator=generator).tolist()
+        return tokens[: LENGTH + 1]
+
+    return torch.tensor([row() for _ in range(rows)])
+
+
+def lesson(step: int, rows: int, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
+    """Return the rows of a step and which tokens count in full: those of answers, and all of copying."""
+    tokens, answers = batch(step, rows, tokenizer)
+    if step < COPYING_STEPS:
+        half = rows // 2
+        tokens[:half], answers[:half] = copying(step, half, tokenizer.vocabulary_size), True
+    return tokens, answers
 
 
 def rate_at(step: int, steps: int) -> float:
@@ -83,20 +121,26 @@ def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     ]
 
 
-def loss_of(model: nn.Module, rows: Tensor) -> Tensor:
-    """Return the mean cross entropy of each next token, in nats."""
+def losses_of(model: nn.Module, rows: Tensor) -> Tensor:
+    """Return the cross entropy of each next token, in nats, (rows, LENGTH)."""
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(rows[:, :-1])
-    return functional.cross_entropy(logits.float().flatten(0, 1), rows[:, 1:].flatten())
+    return functional.cross_entropy(logits.float().transpose(1, 2), rows[:, 1:], reduction="none")
+
+
+def loss_of(model: nn.Module, rows: Tensor, full: Tensor) -> Tensor:
+    """Return the mean cross entropy in which a token counts in full, or else `TEXT_WEIGHT`; full: bool, shaped as rows."""
+    weights = torch.where(full[:, 1:], 1.0, TEXT_WEIGHT)
+    return (losses_of(model, rows) * weights).sum() / weights.sum()
 
 
 @torch.no_grad()
-def perplexity(model: nn.Module, rows: Tensor) -> float:
-    """Return exp of the mean loss on rows of held-out documents."""
+def perplexities(model: nn.Module, rows: Tensor, answers: Tensor) -> tuple[float, float]:
+    """Return the perplexity of rows of documents, over all tokens and over those of answers."""
     model.eval()
-    losses = [loss_of(model, part).item() for part in rows.split(16)]
+    losses = torch.cat([losses_of(model, part) for part in rows.split(16)])
     model.train()
-    return math.exp(sum(losses) / len(losses))
+    return math.exp(losses.mean()), math.exp(losses[answers[:, 1:]].mean())
 
 
 def train(name: str, folder: Path, seed: int = 0) -> Decoder:
@@ -110,12 +154,12 @@ def train(name: str, folder: Path, seed: int = 0) -> Decoder:
     start = _resume(folder / "checkpoint.pt", model, optimizing)
     held_out = batch(0, HELD_OUT_ROWS, tokenizer, "held_out")
     begun, losses = time.monotonic(), []
-    for step, rows in _batches(start, recipe, tokenizer):
+    for step in range(start, recipe.steps):
         share = rate_at(step, recipe.steps)
         for optimizer, highest in zip(optimizing, (recipe.muon_rate, recipe.adam_rate), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = highest * share
-        loss = loss_of(model, rows)
+        loss = loss_of(model, *lesson(step, recipe.rows, tokenizer))
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizing:
@@ -124,11 +168,13 @@ def train(name: str, folder: Path, seed: int = 0) -> Decoder:
         losses.append(loss.item())
         done = step + 1
         if done % EVERY == 0 or done == recipe.steps:
+            of_all, of_answers = perplexities(model, *held_out)
             line = {
                 "step": done,
                 "tokens": done * recipe.rows * LENGTH,
                 "loss": round(sum(losses) / len(losses), 4),
-                "held_out_perplexity": round(perplexity(model, held_out), 4),
+                "held_out_perplexity": round(of_all, 4),
+                "answer_perplexity": round(of_answers, 4),
                 "seconds": round(time.monotonic() - begun),
             }
             with open(folder / "log.jsonl", "a", encoding="utf-8") as log:
@@ -144,11 +190,6 @@ def _initialize(model: Decoder) -> None:
         if parameter.ndim == 2:
             into_stream = name.endswith(("attention.output.weight", "feed_forward.down.weight"))
             nn.init.normal_(parameter, std=0.02 / (2 * model.config.layers) ** 0.5 if into_stream else 0.02)
-
-
-def _batches(start: int, recipe: Recipe, tokenizer: Tokenizer) -> Iterator[tuple[int, Tensor]]:
-    for step in range(start, recipe.steps):
-        yield step, batch(step, recipe.rows, tokenizer)
 
 
 def _resume(path: Path, model: nn.Module, optimizing: list[torch.optim.Optimizer]) -> int:
