@@ -29,7 +29,7 @@ TARGET = ((384, 384), (128, 384), (1024, 384), (384, 1024))  # query and output,
 GROUP_SIZE = 128
 CALLS, BYTES = 80, 4 * 32 * 2**20
 PROMPT, TOKENS, ROUNDS = 20, 100, 7
-PROMPTS = (16, 80, 81, 100, 200)  # packed layers multiply in another way from 81 rows on
+PROMPTS = (16, 90, 91, 120, 200)  # packed layers multiply in another way from 91 rows on
 
 
 def alternating(calls: list[Callable[[], object]], rounds: int) -> list[list[float]]:

@@ -17,7 +17,7 @@ def rounded_weights(w, bits, group_size):
 
 
 # 04.1 Cache
-class wrong_04_1_a:  # noqa: N801
+class wrong_04_1_a:
     """Grows when the first layer has had its turn: the later layers write behind it."""
 
     def __init__(self, config, batch, capacity):
@@ -37,7 +37,7 @@ class wrong_04_1_a:  # noqa: N801
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end], torch.arange(end)
 
 
-class wrong_04_1_b:  # noqa: N801
+class wrong_04_1_b:
     """Refuses text that fills the cache to its last place."""
 
     def __init__(self, config, batch, capacity):
@@ -56,7 +56,7 @@ class wrong_04_1_b:  # noqa: N801
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end], torch.arange(end)
 
 
-class wrong_04_1_c:  # noqa: N801
+class wrong_04_1_c:
     """Counts the new tokens first and refuses them afterwards: after the error of the last layer, length is too large."""
 
     def __init__(self, config, batch, capacity):
@@ -75,7 +75,7 @@ class wrong_04_1_c:  # noqa: N801
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end], torch.arange(end)
 
 
-class wrong_04_1_d:  # noqa: N801
+class wrong_04_1_d:
     """Returns the positions of the new tokens only, not those of all kept ones."""
 
     def __init__(self, config, batch, capacity):
@@ -95,7 +95,7 @@ class wrong_04_1_d:  # noqa: N801
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end], positions
 
 
-class wrong_04_1_e:  # noqa: N801
+class wrong_04_1_e:
     """Returns the first `length` tokens: all layers but the last do not get the new ones."""
 
     def __init__(self, config, batch, capacity):
@@ -650,3 +650,17 @@ def wrong_04_10_e(body, room, tokenizer):
         if len(tokens) <= room:
             return tokens
     raise ValueError("not even one word fits")
+
+
+WRONG = {
+    "04.1": [wrong_04_1_a, wrong_04_1_b, wrong_04_1_c, wrong_04_1_d, wrong_04_1_e],
+    "04.2": [wrong_04_2_a, wrong_04_2_b, wrong_04_2_c, wrong_04_2_d, wrong_04_2_e],
+    "04.3": [wrong_04_3_a, wrong_04_3_b, wrong_04_3_c, wrong_04_3_d, wrong_04_3_e],
+    "04.4": [wrong_04_4_a, wrong_04_4_b, wrong_04_4_c, wrong_04_4_d, wrong_04_4_e],
+    "04.5": [wrong_04_5_a, wrong_04_5_b, wrong_04_5_c, wrong_04_5_d, wrong_04_5_e],
+    "04.6": [wrong_04_6_a, wrong_04_6_b, wrong_04_6_c, wrong_04_6_d, wrong_04_6_e],
+    "04.7": [wrong_04_7_a, wrong_04_7_b, wrong_04_7_c, wrong_04_7_d, wrong_04_7_e],
+    "04.8": [wrong_04_8_a, wrong_04_8_b, wrong_04_8_c, wrong_04_8_d, wrong_04_8_e],
+    "04.9": [wrong_04_9_a, wrong_04_9_b, wrong_04_9_c, wrong_04_9_d, wrong_04_9_e],
+    "04.10": [wrong_04_10_a, wrong_04_10_b, wrong_04_10_c, wrong_04_10_d, wrong_04_10_e],
+}

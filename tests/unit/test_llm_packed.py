@@ -69,7 +69,7 @@ def test_the_weights_inside_are_those_of_the_grid(outputs, inputs, group_size, b
     check_weights(outputs, inputs, group_size, bits)
 
 
-@pytest.mark.parametrize("rows", [1, 3, 80, 81, 200])
+@pytest.mark.parametrize("rows", [1, 3, 90, 91, 200])
 @pytest.mark.parametrize(("outputs", "inputs"), [(64, 96), (1024, 384)])
 def test_every_path_computes_the_products(rows, outputs, inputs):
     check_products(outputs, inputs, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -21,6 +22,7 @@ TINY = train.Recipe(
     rows=2,
     muon_rate=0.02,
     adam_rate=6e-3,
+    warm_up=2,
 )
 
 
@@ -102,8 +104,10 @@ def test_a_token_of_a_text_counts_a_tenth() -> None:
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
-    rates = [train.rate_at(step, 1000) for step in range(1000)]
+    recipe = dataclasses.replace(TINY, steps=1000, warm_up=20)
+    rates = [train.rate_at(step, recipe) for step in range(1000)]
     assert 0 < rates[0] < 0.01
+    assert rates[10] == pytest.approx(0.5, abs=0.01)
     assert rates[30] == rates[700] == 1.0
     assert rates[875] == pytest.approx(0.5)
     assert 0 < rates[-1] < 0.01

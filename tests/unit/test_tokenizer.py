@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import subprocess
 import sys
 
@@ -157,3 +159,11 @@ def test_import_needs_no_torch():
     lib = str(SHIPPED.parents[3])
     run = subprocess.run([sys.executable, "-c", code], cwd=lib, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_a_copy_reads_special_tokens_as_letters_too(copied):
+    other = copied(SHIPS)
+    assert other.encode("<|end|>") == SHIPS.encode("<|end|>") != [SHIPS.special("<|end|>")]
+    assert other.encode("<|end|>", allow_special=True) == [SHIPS.special("<|end|>")]
+    assert str(other) == "Tokenizer(vocabulary_size=2048)"

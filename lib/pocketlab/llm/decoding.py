@@ -217,9 +217,12 @@ class TokenTimes:
 
     @property
     def tokens_per_second(self) -> float:
-        """The rate after the first token, NaN if there is none after it."""
-        steps = len(self.seconds) - 1
-        return steps / (self.seconds[-1] - self.seconds[0]) if steps else math.nan
+        """The rate after the first token, NaN if no time went by after it.
+
+        Of one token at a time: where a draft guesses ahead, the first few come at once, and this is too high for short texts.
+        """
+        elapsed = self.seconds[-1] - self.seconds[0]
+        return (len(self.seconds) - 1) / elapsed if elapsed else math.nan
 
 
 def timed(tokens: Iterable[int]) -> tuple[list[int], TokenTimes]:

@@ -29,7 +29,8 @@ class Grid:
     @property
     def size_bits(self) -> int:
         """The bits that it takes in a file, `grid_bits`."""
-        return grid_bits(*self.integers.shape, self.bits, self.group_size)
+        outputs, inputs = self.integers.shape
+        return grid_bits(outputs, inputs, self.bits, self.group_size)
 
     def weights(self) -> Tensor:
         """Return `scale · (integer − zero_point)`, float32 (outputs, inputs)."""

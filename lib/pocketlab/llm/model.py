@@ -220,8 +220,8 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return x (…, hidden_size), normalized along the last axis. Computed in float32 also where x has 16 bits."""
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        normal = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
-        return (normal * (self.offset + self.weight.to(wide.dtype))).to(x.dtype)
+        weight = self.offset + self.weight.to(wide.dtype) if self.offset else self.weight.to(wide.dtype)
+        return functional.rms_norm(wide, weight.shape, weight, self.eps).to(x.dtype)
 
 
 def rope_frequencies(config: DecoderConfig) -> Tensor:

@@ -38,7 +38,7 @@ def load_shipped(name: Name, path: str | os.PathLike[str] | None = None) -> Deco
         model = Decoder(RECIPES[name].config)
     names = [key for key, _ in model.named_parameters()]  # without the output's, which is the embedding's
     expected = {key: model.get_parameter(key).shape for key in names}
-    expected |= {key + _SCALES: shape[:1] for key, shape in expected.items() if len(shape) == 2}
+    expected |= {key + _SCALES: torch.Size(shape[:1]) for key, shape in expected.items() if len(shape) == 2}
     _check(tensors, expected, path.name)
     state = {key: _restored(tensors, key) for key in names}
     model.load_state_dict(state, strict=False, assign=True)

@@ -43,6 +43,14 @@ class Tokenizer:
         added = self._plain.get_added_tokens_decoder()
         self.special_tokens = {token.content: index for index, token in added.items() if token.special}
         self._bytes = _bytes_of_tokens(self._plain.get_vocab(), set(self.special_tokens))
+        self._serialized = serialized
+
+    def __reduce__(self) -> tuple[type[Tokenizer], tuple[str]]:
+        """Copies and pickles are made anew: the package's own forget how special tokens are to be read."""
+        return type(self), (self._serialized,)
+
+    def __deepcopy__(self, memo: object) -> Tokenizer:
+        return self  # nothing in it changes
 
     @classmethod
     def train(cls, texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE) -> Tokenizer:
@@ -91,6 +99,9 @@ class Tokenizer:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._plain.save(str(path), pretty=False)
         return path
+
+    def __repr__(self) -> str:
+        return f"Tokenizer(vocabulary_size={self.vocabulary_size})"
 
     @property
     def vocabulary_size(self) -> int:

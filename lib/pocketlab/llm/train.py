@@ -35,18 +35,19 @@ EVERY = 50  # steps from one evaluation and checkpoint to the next
 HELD_OUT_ROWS = 64
 TEXT_WEIGHT = 0.1  # in the loss, of a token that is no answer
 COPYING_STEPS = 200  # at the start, in which half of the rows are of copying
-WARM_UP, FALL = 0.02, 0.25  # shares of all steps
+FALL = 0.25  # share of all steps
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model and how it is trained: rows in a step, and the highest rates of Muon and of AdamW."""
+    """A model and how it is trained: rows in a step, the highest rates of Muon and of AdamW, and in how many steps they rise."""
 
     config: DecoderConfig
     steps: int
     rows: int
     muon_rate: float
     adam_rate: float
+    warm_up: int
 
 
 def _llama(hidden: int, layers: int, heads: int, kv_heads: int, intermediate: int) -> DecoderConfig:
@@ -57,8 +58,8 @@ def _llama(hidden: int, layers: int, heads: int, kv_heads: int, intermediate: in
 
 
 RECIPES = {
-    "target": Recipe(_llama(384, 9, 6, 2, 1024), steps=1200, rows=16, muon_rate=0.02, adam_rate=3e-3),
-    "draft": Recipe(_llama(96, 4, 4, 2, 256), steps=4000, rows=16, muon_rate=0.02, adam_rate=6e-3),
+    "target": Recipe(_llama(384, 9, 6, 2, 1024), steps=1000, rows=16, muon_rate=0.02, adam_rate=3e-3, warm_up=24),
+    "draft": Recipe(_llama(96, 4, 4, 2, 256), steps=2600, rows=16, muon_rate=0.02, adam_rate=6e-3, warm_up=80),
 }
 
 
@@ -104,10 +105,9 @@ def lesson(step: int, rows: int, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
     return tokens, answers
 
 
-def rate_at(step: int, steps: int) -> float:
-    """Return the share of the highest rate that is due: rising at first, then 1, and falling evenly to 0 at the end."""
-    progress = step / steps
-    return min(1.0, progress / WARM_UP + 1 / steps, max(0.0, (1 - progress) / FALL))
+def rate_at(step: int, recipe: Recipe) -> float:
+    """Return the share of the highest rate that is due: rising from nearly 0, then 1, and falling evenly to 0 at the end."""
+    return min(1.0, (step + 0.02) / recipe.warm_up, max(0.0, (1 - step / recipe.steps) / FALL))
 
 
 def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
@@ -155,7 +155,7 @@ def train(name: str, folder: Path, seed: int = 0) -> Decoder:
     held_out = batch(0, HELD_OUT_ROWS, tokenizer, "held_out")
     begun, losses = time.monotonic(), []
     for step in range(start, recipe.steps):
-        share = rate_at(step, recipe.steps)
+        share = rate_at(step, recipe)
         for optimizer, highest in zip(optimizing, (recipe.muon_rate, recipe.adam_rate), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = highest * share
