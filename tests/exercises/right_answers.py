@@ -9,7 +9,14 @@ from itertools import groupby
 
 import numpy as np
 
-from exercises import right_answers_lab13_a, right_answers_lab13_b
+from exercises import (
+    right_answers_lab04_a,
+    right_answers_lab04_b,
+    right_answers_lab04_c,
+    right_answers_lab04_d,
+    right_answers_lab13_a,
+    right_answers_lab13_b,
+)
 
 
 def megabytes(parameters, bits):
@@ -151,6 +158,10 @@ RIGHT = {
     "01.6": [latency_statistics, latency_quantile],
     "01.7": [partitions_groupby, partitions_diff],
     "01.8": [registration_sorted, registration_loop],
+    **right_answers_lab04_a.RIGHT,
+    **right_answers_lab04_b.RIGHT,
+    **right_answers_lab04_c.RIGHT,
+    **right_answers_lab04_d.RIGHT,
     **right_answers_lab13_a.RIGHT,
     **right_answers_lab13_b.RIGHT,
 }

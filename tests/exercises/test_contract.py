@@ -50,11 +50,11 @@ def test_the_stub_is_to_do(exercise: Exercise) -> None:
 
 
 def notebook_stub(exercise: Exercise):
-    """The function as the learner's notebook holds it, before anything is written."""
+    """The function or class as the learner's notebook holds it, before anything is written."""
     lab = catalogue.find_lab(exercise.id.split(".")[0])
     notebook = learner_notebook(lab.source(ROOT))
     (cell,) = (cell for cell in notebook.cells if cell.id == exercise_cell_id(exercise.id))
-    (function,) = (node for node in ast.parse(cell.source).body if isinstance(node, ast.FunctionDef))
+    (function,) = (node for node in ast.parse(cell.source).body if isinstance(node, ast.FunctionDef | ast.ClassDef))
     names: dict[str, object] = {"np": np}
     exec(compile(ast.Module([function], []), cell.id, "exec"), names)
     return names[function.name]

@@ -18,7 +18,8 @@ TINY = train.Recipe(
     DecoderConfig(
         vocab_size=2048, hidden_size=32, intermediate_size=64, layers=1, heads=2, kv_heads=1, head_dim=16, context=512
     ),
-    steps=8,
+    first_steps=6,
+    second_steps=2,
     rows=2,
     muon_rate=0.02,
     adam_rate=6e-3,
@@ -38,7 +39,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(
 ) -> None:
     whole = train.train("tiny", tmp_path / "whole")
     seen = train.batch
-    monkeypatch.setattr(train, "batch", lambda step, *rest: seen(step, *rest) if step < 6 else 1 / 0)
+    monkeypatch.setattr(train, "batch", lambda step, *rest, **more: seen(step, *rest, **more) if step < 6 else 1 / 0)
     with pytest.raises(ZeroDivisionError):  # stopped at step 6; the checkpoint is of step 4
         train.train("tiny", tmp_path / "parts")
     monkeypatch.setattr(train, "batch", seen)
@@ -82,15 +83,18 @@ def test_copying_says_everything_twice() -> None:
 
 
 def test_half_of_the_first_lessons_is_copying_and_counts_in_full() -> None:
-    tokenizer = Tokenizer.load()
-    tokens, full = train.lesson(0, 4, tokenizer)
+    tokenizer, recipe = Tokenizer.load(), dataclasses.replace(TINY, first_steps=300, rows=4)
+    tokens, full = train.lesson(0, recipe, tokenizer)
     assert torch.equal(tokens[:2], train.copying(0, 2, tokenizer.vocabulary_size))
     assert full[:2].all()
     documents, answers = train.batch(0, 4, tokenizer)
     assert torch.equal(tokens[2:], documents[2:])
     assert torch.equal(full[2:], answers[2:])
-    later = train.lesson(train.COPYING_STEPS, 4, tokenizer)
+    later = train.lesson(train.COPYING_STEPS, recipe, tokenizer)
     assert torch.equal(later[0], train.batch(train.COPYING_STEPS, 4, tokenizer)[0])
+    spliced = train.lesson(300, recipe, tokenizer)
+    assert torch.equal(spliced[0], train.batch(300, 4, tokenizer, spliced=train.SPLICED)[0])
+    assert not torch.equal(spliced[0], train.batch(300, 4, tokenizer)[0])
 
 
 def test_a_token_of_a_text_counts_a_tenth() -> None:
@@ -103,14 +107,14 @@ def test_a_token_of_a_text_counts_a_tenth() -> None:
     assert train.loss_of(Fixed(), rows, full).item() == pytest.approx(((losses[0] + 0.1 * losses[1]) / 1.1).item())
 
 
-def test_the_rate_rises_stays_and_falls() -> None:
-    recipe = dataclasses.replace(TINY, steps=1000, warm_up=20)
-    rates = [train.rate_at(step, recipe) for step in range(1000)]
+def test_the_rate_rises_stays_and_falls_and_in_the_second_stage_falls_again() -> None:
+    recipe = dataclasses.replace(TINY, first_steps=1000, second_steps=100, warm_up=20)
+    rates = [train.rate_at(step, recipe) for step in range(1100)]
     assert 0 < rates[0] < 0.01
     assert rates[10] == pytest.approx(0.5, abs=0.01)
-    assert rates[30] == rates[700] == 1.0
-    assert rates[875] == pytest.approx(0.5)
-    assert 0 < rates[-1] < 0.01
+    assert rates[30] == rates[700] == rates[1000] == 1.0
+    assert rates[875] == rates[1050] == pytest.approx(0.5)
+    assert 0 < rates[999] < rates[1099] < 0.02
 
 
 def test_the_recipes_have_the_sizes_that_the_course_states() -> None:

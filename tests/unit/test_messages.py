@@ -11,7 +11,7 @@ import pytest
 from pocketlab.data import message_context, message_names
 from pocketlab.data.message_context import Moment, context_line
 from pocketlab.data.message_draw import Draw
-from pocketlab.data.message_names import PLACE_FORMS, Names
+from pocketlab.data.message_names import PLACE_FORMS, SPLITS, Names, split_of
 from pocketlab.data.message_phrases import UNSAID
 from pocketlab.data.message_times import spell
 from pocketlab.data.messages import END, KINDS, SPECIAL_TOKENS, STANCES, TASKS, generate, score_summary, summary
@@ -227,3 +227,24 @@ def test_a_context_answers_from_its_own_fields_and_names_a_missing_one():
             start, end = (int(hour) * 60 + int(minute) for hour, minute in (leave.groups(), at.groups()[:2]))
             assert (end - start) % 1440 == int(fields["travel"].split()[0])
     assert 60 < missing < 180  # 6 % of 2,000 is 120, give or take six standard deviations of 10.6
+
+
+def test_spliced_names_are_of_the_split_and_mostly_in_no_list():
+    for split in SPLITS:
+        lists = Names(split)
+        known = {*lists.first, *lists.built_first, *lists.surnames, *lists.built_surnames}
+        names = [
+            name
+            for message in generate(400, seed=2, split=split, spliced=1.0)
+            for name in message.person.replace("-", " ").split()
+            if not name.endswith(".")
+        ]
+        assert all(split_of(name) == split for name in names)
+        assert sum(name in known for name in names) < 0.2 * len(names)  # a splice of short names is often one again
+        assert len(set(names)) > 0.8 * len(names)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
+def test_a_share_of_spliced_names_is_a_share(share):
+    with pytest.raises(ValueError, match="spliced is a share"):
+        generate(1, seed=0, spliced=share)

@@ -247,6 +247,9 @@ def value_text(value: Any, limit: int = 160) -> str:
         )
     elif isinstance(value, tuple):
         text = f"({', '.join(value_text(item, 60) for item in value[:6])}{', …' if len(value) > 6 else ''})"
+    elif isinstance(value, dict):
+        items = [f"{key}: {value_text(item, 60)}" for key, item in list(value.items())[:6]]
+        text = f"{{{', '.join(items)}{', …' if len(value) > 6 else ''}}}"
     elif isinstance(value, float | np.generic):
         text = number_text(value)
     else:

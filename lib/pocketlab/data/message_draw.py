@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from pocketlab.data.message_names import PLACE_FORMS, Names
+from pocketlab.data.message_names import PLACE_FORMS, Names, split_of
 from pocketlab.data.message_times import MONTHS, STYLES, WEEKDAYS, spell
 
 T = TypeVar("T")
@@ -34,11 +34,15 @@ COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"
 
 
 class Draw:
-    """Everything random about a document comes from here: one generator, and the names of one split."""
+    """Everything random about a document comes from here: one generator, and the names of one split.
 
-    def __init__(self, rng: np.random.Generator, names: Names) -> None:
+    spliced: the share of persons' names that are spliced from the beginning of one and the end of another.
+    """
+
+    def __init__(self, rng: np.random.Generator, names: Names, spliced: float = 0.0) -> None:
         self.rng = rng
         self.names = names
+        self._spliced = spliced
 
     def integer(self, low: int, high: int) -> int:
         """Return a whole number from low to high, both included."""
@@ -66,11 +70,23 @@ class Draw:
 
     def first_name(self) -> str:
         """Return a first name, more often a real one than a built one."""
+        if self._spliced and self.chance(self._spliced):
+            return self._splice(self.names.first)
         return self.pick(self.names.first if self.chance(0.6) else self.names.built_first)
 
     def surname(self) -> str:
         """Return a surname, more often a built one: there are far more of them."""
+        if self._spliced and self.chance(self._spliced):
+            return self._splice(self.names.surnames)
         return self.pick(self.names.surnames if self.chance(0.4) else self.names.built_surnames)
+
+    def _splice(self, names: Sequence[str]) -> str:
+        """Return a name of the split that begins as one of some names, and ends as another."""
+        while True:
+            first, second = self.pick(names), self.pick(names)
+            name = first[: self.integer(1, len(first) - 1)] + second[self.integer(1, len(second) - 1) :].lower()
+            if 3 <= len(name) <= 12 and split_of(name) == self.names.split:
+                return name
 
     def place(self, sort: str) -> str:
         """Return a place of a sort of `PLACE_FORMS`, such as "Café Lumena" or "14 Oakbridge Street"."""

@@ -152,6 +152,7 @@ class Names:
     """
 
     def __init__(self, split: str) -> None:
+        self.split = split
         self.first = _of_split(FIRST_NAMES, split)
         self.built_first = _of_split(BUILT_FIRST_NAMES, split)
         self.surnames = _of_split(SURNAMES, split)

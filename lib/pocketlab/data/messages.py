@@ -54,17 +54,20 @@ class Message:
     task: str
 
 
-def generate(count: int, *, seed: int, split: str = "train") -> Iterator[Message]:
+def generate(count: int, *, seed: int, split: str = "train", spliced: float = 0.0) -> Iterator[Message]:
     """Return an iterator over `count` documents; a seed gives the same ones again.
 
-    split: "train" or "held_out"; no name of a person or a place is in both. Raises ValueError for another split, or a
-    negative count.
+    split: "train" or "held_out"; no name of a person or a place is in both. spliced: the share of persons' names that are made of
+    the beginning of one and the end of another, so that nobody can know them by heart. Raises ValueError for another split, a
+    negative count, and a share that is none.
     """
     if split not in SPLITS:
         raise ValueError(f'There is no split {split!r}: choose "train" or "held_out".')
     if count < 0:
         raise ValueError(f"count must be 0 or more; got {count}.")
-    draw = Draw(np.random.default_rng((seed, SPLITS.index(split))), Names(split))
+    if not 0 <= spliced <= 1:
+        raise ValueError(f"spliced is a share, from 0 to 1; got {spliced}.")
+    draw = Draw(np.random.default_rng((seed, SPLITS.index(split))), Names(split), spliced)
     return (_message(draw) for _ in range(count))
 
 

@@ -1,7 +1,8 @@
 """AWQ: weights that meet large activations matter most, so enlarge them before rounding and shrink what they meet.
 
 Source: Lin et al. 2024 (AWQ: Activation-aware Weight Quantization for On-Device LLM Compression and Acceleration), section
-3.2: s = a^α, a the mean magnitude of an input channel, α from a grid of 20 points; and weight clipping as in its released code.
+3.2: s = a^α, a the mean magnitude of an input channel, α from a grid of 20 points; and weight clipping, which its released code
+has too, here with a view of all groups at once.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pocketlab.llm.grids import group_parameters, nearest, round_to_nearest, spl
 
 POINTS = 20  # of the grid of α, and of the grid of ranges
 NARROWEST = 0.5  # share of a group's range that clipping keeps at least
+SWEEPS = 2  # turns that each group gets
 
 
 def salient_channels(x: Tensor, share: float = 0.01) -> Tensor:
@@ -52,6 +54,7 @@ def search_scales(
     mean x·xᵀ. α runs over 0, 1/20, … 19/20; with 0 all scales are 1, so the result is never worse than without.
     """
     together = torch.cat([weight.detach() for weight in weights])
+    hessian = hessian.to(together.dtype)
     best, best_alpha, smallest = torch.ones_like(activations), 0.0, float("inf")
     for point in range(POINTS):
         scales = channel_scales(activations, point / POINTS)
@@ -63,28 +66,38 @@ def search_scales(
 
 
 def search_ranges(weight: Tensor, hessian: Tensor, bits: int, group_size: int) -> Tensor:
-    """Return what share of its range each group keeps, (outputs, groups), for the smallest change of its part of the output.
+    """Return what share of its range each group keeps, (outputs, groups), for a smaller change of the outputs.
 
-    Clipping a group's largest weights makes its grid finer for all others. hessian: mean x·xᵀ of the layer's inputs, of which
-    each group sees its own block. Shares run from 1 down to more than a half.
+    Clipping a group's largest weights makes its grid finer for all others. hessian: mean x·xᵀ of the layer's inputs. Shares run
+    from 1 down to more than a half. Groups take turns, each with the errors of all others as they are, so that no output ever
+    gets worse; the released code of AWQ looks at each group alone, and errors that add up or cancel between groups escape it.
     """
-    groups = split(weight.detach(), group_size)
-    blocks = _diagonal_blocks(hessian.to(weight.dtype), group_size)
+    groups, h = split(weight.detach(), group_size), _padded(hessian.to(weight.dtype), group_size)
     kept = torch.ones(groups.shape[:2], dtype=weight.dtype)
-    smallest = torch.full_like(kept, float("inf"))
-    for point in range(POINTS):
-        share = 1 - (1 - NARROWEST) * point / POINTS
-        scales, zero_points = group_parameters(groups, bits, share)
-        integers = nearest(groups, scales[..., None], zero_points[..., None], bits)
-        change = scales[..., None] * (integers - zero_points[..., None]) - groups
-        errors = torch.einsum("ogi,gij,ogj->og", change, blocks, change)
-        better = errors < smallest
-        kept, smallest = torch.where(better, share, kept), torch.where(better, errors, smallest)
+    change = torch.stack([_change(groups[:, index], bits, 1.0) for index in range(groups.shape[1])], 1)
+    for index in [*range(groups.shape[1])] * SWEEPS:
+        group, place = groups[:, index], slice(index * group_size, (index + 1) * group_size)
+        own = h[place, place]
+        others = change.flatten(1) @ h[:, place] - change[:, index] @ own
+        smallest = torch.full_like(kept[:, index], float("inf"))
+        for point in range(POINTS):
+            share = 1 - (1 - NARROWEST) * point / POINTS
+            changed = _change(group, bits, share)
+            error = ((changed @ own + 2 * others) * changed).sum(1)  # what of Δ · H · Δᵀ depends on this group
+            better = error < smallest
+            kept[better, index], smallest = share, torch.where(better, error, smallest)
+            change[better, index] = changed[better]
     return kept
 
 
-def _diagonal_blocks(hessian: Tensor, group_size: int) -> Tensor:
-    """(inputs, inputs) to the blocks of single groups, (groups, group_size, group_size), filled with zeros like `split`."""
+def _change(group: Tensor, bits: int, share: float) -> Tensor:
+    """Quantized less original weights, (outputs, group_size), where a group keeps a share of its range."""
+    scales, zero_points = group_parameters(group, bits, share)
+    scales, zero_points = scales[:, None], zero_points[:, None]
+    return scales * (nearest(group, scales, zero_points, bits) - zero_points) - group
+
+
+def _padded(hessian: Tensor, group_size: int) -> Tensor:
+    """(inputs, inputs) with zeros for the inputs that `split` adds."""
     missing = -len(hessian) % group_size
-    square = functional.pad(hessian, (0, missing, 0, missing)).unflatten(0, (-1, group_size)).unflatten(2, (-1, group_size))
-    return square.diagonal(dim1=0, dim2=2).permute(2, 0, 1)
+    return functional.pad(hessian, (0, missing, 0, missing))

@@ -43,11 +43,12 @@ def gptq(weight: Tensor, hessian: Tensor, bits: int, group_size: int, damping: f
 def output_error(change: Tensor, hessian: Tensor) -> float:
     """Return the mean over inputs of the squared change of a layer's output, tr(ΔW · H · ΔWᵀ), summed over the outputs.
 
-    change: (outputs, inputs), quantized less original weight; hessian: (inputs, inputs), the mean of x·xᵀ.
+    change: (outputs, inputs), quantized less original weight; hessian: (inputs, inputs), the mean of x·xᵀ, in whose type it is
+    computed.
     Source: Frantar et al. 2023, equation 1.
     """
-    wide = change.double()
-    return float(((wide @ hessian.double()) * wide).sum())
+    change = change.to(hessian.dtype)
+    return float(((change @ hessian) * change).sum())
 
 
 def _inverse_factor(hessian: Tensor, damping: float) -> Tensor:

@@ -8,6 +8,10 @@ Texts are made of drawn names, which nothing foretells; a third of all tokens ar
 tokens counting the same, what can be learned about answers drowns, so a token of a text counts a tenth. An answer is copied out
 of its text, and a decoder finds out late how to copy (Olsson et al. 2022, In-context Learning and Induction Heads), so at first
 half of the rows are random tokens, said twice.
+
+There are two stages. After the first a model copies places, which are many, but knows the few hundred first names and surnames of
+the training by heart, and writes one of them where a new one begins alike. In the second most names are spliced from two, so that
+copying alone gets them right.
 Source: Jordan et al. 2024 (Muon) for the matrices, AdamW for the rest; Hägele et al. 2024 (Scaling Laws and Compute-Optimal
 Training Beyond Fixed Training Durations) for a rate that stays and falls at the end.
 """
@@ -34,20 +38,30 @@ LENGTH = 256  # tokens of a row; documents stand in it one behind the other
 EVERY = 50  # steps from one evaluation and checkpoint to the next
 HELD_OUT_ROWS = 64
 TEXT_WEIGHT = 0.1  # in the loss, of a token that is no answer
+SPLICED = 0.7  # share of persons' names, in the second stage
 COPYING_STEPS = 200  # at the start, in which half of the rows are of copying
-FALL = 0.25  # share of all steps
+FALL = 0.25  # share of the first stage's steps
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model and how it is trained: rows in a step, the highest rates of Muon and of AdamW, and in how many steps they rise."""
+    """A model and how it is trained: steps of both stages, rows in a step, the highest rates of Muon and of AdamW, and warm-up.
+
+    warm_up: in how many steps the rates rise at first.
+    """
 
     config: DecoderConfig
-    steps: int
+    first_steps: int
+    second_steps: int
     rows: int
     muon_rate: float
     adam_rate: float
     warm_up: int
+
+    @property
+    def steps(self) -> int:
+        """All steps."""
+        return self.first_steps + self.second_steps
 
 
 def _llama(hidden: int, layers: int, heads: int, kv_heads: int, intermediate: int) -> DecoderConfig:
@@ -58,20 +72,28 @@ def _llama(hidden: int, layers: int, heads: int, kv_heads: int, intermediate: in
 
 
 RECIPES = {
-    "target": Recipe(_llama(384, 9, 6, 2, 1024), steps=1000, rows=16, muon_rate=0.02, adam_rate=3e-3, warm_up=24),
-    "draft": Recipe(_llama(96, 4, 4, 2, 256), steps=2600, rows=16, muon_rate=0.02, adam_rate=6e-3, warm_up=80),
-}
+    "target": Recipe(
+        _llama(384, 9, 6, 2, 1024),
+        first_steps=1000, second_steps=350, rows=16, muon_rate=0.02, adam_rate=3e-3, warm_up=24,
+    ),
+    "draft": Recipe(
+        _llama(96, 4, 4, 2, 256),
+        first_steps=2600, second_steps=1000, rows=16, muon_rate=0.02, adam_rate=6e-3, warm_up=80,
+    ),
+}  # fmt: skip
 
 
-def batch(step: int, rows: int, tokenizer: Tokenizer, split: str = "train") -> tuple[Tensor, Tensor]:
+def batch(
+    step: int, rows: int, tokenizer: Tokenizer, split: str = "train", spliced: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """Return the rows of a step, (rows, LENGTH + 1) tokens, and which of them are of answers, bool of the same shape.
 
-    They are made of documents that follow from the step's number.
+    They are made of documents that follow from the step's number. spliced: as for `pocketlab.data.messages.generate`.
     """
     wanted = rows * (LENGTH + 1)
     tokens: list[int] = []
     answers: list[bool] = []
-    for message in generate(wanted, seed=step, split=split):
+    for message in generate(wanted, seed=step, split=split, spliced=spliced):
         prompt, answer = (
             tokenizer.encode(text, allow_special=True) for text in (message.prompt, message.target + END)
         )
@@ -96,18 +118,23 @@ def copying(step: int, rows: int, vocabulary_size: int) -> Tensor:
     return torch.tensor([row() for _ in range(rows)])
 
 
-def lesson(step: int, rows: int, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
+def lesson(step: int, recipe: Recipe, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
     """Return the rows of a step and which tokens count in full: those of answers, and all of copying."""
-    tokens, answers = batch(step, rows, tokenizer)
+    tokens, answers = batch(step, recipe.rows, tokenizer, spliced=SPLICED if step >= recipe.first_steps else 0.0)
     if step < COPYING_STEPS:
-        half = rows // 2
+        half = recipe.rows // 2
         tokens[:half], answers[:half] = copying(step, half, tokenizer.vocabulary_size), True
     return tokens, answers
 
 
 def rate_at(step: int, recipe: Recipe) -> float:
-    """Return the share of the highest rate that is due: rising from nearly 0, then 1, and falling evenly to 0 at the end."""
-    return min(1.0, (step + 0.02) / recipe.warm_up, max(0.0, (1 - step / recipe.steps) / FALL))
+    """Return the share of the highest rate that is due.
+
+    In the first stage it rises from nearly 0, then is 1, and falls evenly to 0 at the end; in the second it falls from the start.
+    """
+    if step >= recipe.first_steps:
+        return (recipe.steps - step) / recipe.second_steps
+    return min(1.0, (step + 0.02) / recipe.warm_up, (1 - step / recipe.first_steps) / FALL)
 
 
 def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
@@ -159,7 +186,7 @@ def train(name: str, folder: Path, seed: int = 0) -> Decoder:
         for optimizer, highest in zip(optimizing, (recipe.muon_rate, recipe.adam_rate), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = highest * share
-        loss = loss_of(model, *lesson(step, recipe.rows, tokenizer))
+        loss = loss_of(model, *lesson(step, recipe, tokenizer))
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizing:

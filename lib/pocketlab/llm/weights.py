@@ -133,9 +133,7 @@ def _awq_block(block: Block, inputs: dict[str, Inputs], bits: int, group_size: i
     for readers, given in scaled.items():
         for name in readers:
             layer = _linear(block, name)
-            # Not of query and key: attention multiplies them with each other, and an error of both is not seen here.
-            narrow = name not in ("attention.query", "attention.key")
-            kept = search_ranges(layer.weight, given.hessian, bits, group_size) if narrow else 1.0
+            kept = search_ranges(layer.weight, given.hessian, bits, group_size)
             grids[name] = _put(layer, round_to_nearest(layer.weight, bits, group_size, kept))
     return grids
 

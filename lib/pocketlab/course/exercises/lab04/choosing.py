@@ -291,6 +291,12 @@ CHOOSING = Exercise(
             "`torch.zeros_like(p).scatter(0, order, kept)`.",
         ),
         Misconception(
+            "a mask of the sorted order on the logits",
+            wrong.mask_of_logits_as_sorted,
+            "You made the mask for the sorted probabilities and use it on logits in the order of the tokens. Bring it back "
+            "first: `mask[order] = stays`.",
+        ),
+        Misconception(
             "a mask of the sorted order",
             wrong.steps(reach=wrong.mask_as_sorted),
             "You made the mask for the sorted probabilities and use it on those in the order of the tokens. Bring it back "

@@ -148,6 +148,16 @@ def mask_as_sorted(p: Tensor, top_p: float) -> Tensor:
     return p * (before(largest_first(p)) < top_p)
 
 
+def mask_of_logits_as_sorted(logits: Tensor, sampling: Sampling) -> Tensor:
+    """Uses the mask of the sorted order on the logits, where it can meet dropped ones alone."""
+    if sampling.temperature == 0:
+        return one_hot(logits)
+    x = divided(logits, sampling.temperature)
+    x = x if sampling.top_k is None else from_kth(x, min(sampling.top_k, len(x)))
+    stays = before(x.softmax(0).sort(descending=True).values) < sampling.top_p
+    return x.masked_fill(~stays, -math.inf).softmax(0)
+
+
 def mask_gathered(p: Tensor, top_p: float) -> Tensor:
     """top_p with a mask that is sorted once more."""
     ordered, order = p.sort(descending=True, stable=True)
