@@ -92,9 +92,9 @@ def test_half_of_the_first_lessons_is_copying_and_counts_in_full() -> None:
     assert torch.equal(full[2:], answers[2:])
     later = train.lesson(train.COPYING_STEPS, recipe, tokenizer)
     assert torch.equal(later[0], train.batch(train.COPYING_STEPS, 4, tokenizer)[0])
-    spliced = train.lesson(300, recipe, tokenizer)
-    assert torch.equal(spliced[0], train.batch(300, 4, tokenizer, spliced=train.SPLICED)[0])
-    assert not torch.equal(spliced[0], train.batch(300, 4, tokenizer)[0])
+    hard = train.lesson(300, recipe, tokenizer)
+    assert torch.equal(hard[0], train.batch(300, 4, tokenizer, hard=True)[0])
+    assert not torch.equal(hard[0], train.batch(300, 4, tokenizer)[0])
 
 
 def test_a_token_of_a_text_counts_a_tenth() -> None:

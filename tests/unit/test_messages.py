@@ -229,22 +229,21 @@ def test_a_context_answers_from_its_own_fields_and_names_a_missing_one():
     assert 60 < missing < 180  # 6 % of 2,000 is 120, give or take six standard deviations of 10.6
 
 
-def test_spliced_names_are_of_the_split_and_mostly_in_no_list():
+def test_hard_documents_have_names_that_no_list_has_and_contexts_with_needed_fields_alone():
     for split in SPLITS:
         lists = Names(split)
         known = {*lists.first, *lists.built_first, *lists.surnames, *lists.built_surnames}
+        documents = list(generate(600, seed=2, split=split, hard=True))
         names = [
             name
-            for message in generate(400, seed=2, split=split, spliced=1.0)
-            for name in message.person.replace("-", " ").split()
+            for document in documents
+            for name in document.person.replace("-", " ").split()
             if not name.endswith(".")
         ]
         assert all(split_of(name) == split for name in names)
-        assert sum(name in known for name in names) < 0.2 * len(names)  # a splice of short names is often one again
-        assert len(set(names)) > 0.8 * len(names)
-
-
-@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
-def test_a_share_of_spliced_names_is_a_share(share):
-    with pytest.raises(ValueError, match="spliced is a share"):
-        generate(1, seed=0, spliced=share)
+        # 0.3 are not spliced, and a splice of short names is often one again.
+        assert sum(name in known for name in names) < 0.5 * len(names)
+        contexts = [document.prompt for document in documents if document.kind == "context"]
+        assert 0.4 * len(documents) < len(contexts) < 0.6 * len(documents)
+        where = [prompt for prompt in contexts if prompt.endswith(("Where am I?<|answer|>", "What is this place?<|answer|>"))]
+        assert 0.2 < sum(prompt.startswith("<|context|>place: ") and ";" not in prompt for prompt in where) / len(where) < 0.9

@@ -196,9 +196,10 @@ def moment(draw: Draw) -> Moment:
 
 def context(draw: Draw) -> Content:
     """Return a context with one question; where a field that it needs is missing, the answer names that field."""
-    now, rule = moment(draw), draw.pick(_ORDER)
+    now, rule = moment(draw), draw.pick(RULES if draw.hard else _ORDER)
     fields = now.fields()
-    others = [name for name in FIELDS if name not in rule.needs and draw.chance(0.5)]
+    lean = draw.hard and draw.chance(0.5)
+    others = [name for name in FIELDS if not lean and name not in rule.needs and draw.chance(0.5)]
     missing = draw.pick(rule.needs) if draw.chance(0.06) else None
     kept = {name: fields[name] for name in (*rule.needs, *others) if name != missing}
     question = draw.pick(rule.questions).format(short=now.short)

@@ -30,19 +30,20 @@ TOPICS = (
     "the photo book", "the roof", "the language course", "the quarterly figures", "the safety training",
     "the app release", "the parking permit",
 )  # fmt: skip
+_SPLICED = 0.7  # share of hard documents' names
 COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve")
 
 
 class Draw:
     """Everything random about a document comes from here: one generator, and the names of one split.
 
-    spliced: the share of persons' names that are spliced from the beginning of one and the end of another.
+    hard: most persons' names are spliced from the beginning of one and the end of another.
     """
 
-    def __init__(self, rng: np.random.Generator, names: Names, spliced: float = 0.0) -> None:
+    def __init__(self, rng: np.random.Generator, names: Names, hard: bool = False) -> None:
         self.rng = rng
         self.names = names
-        self._spliced = spliced
+        self.hard = hard
 
     def integer(self, low: int, high: int) -> int:
         """Return a whole number from low to high, both included."""
@@ -70,13 +71,13 @@ class Draw:
 
     def first_name(self) -> str:
         """Return a first name, more often a real one than a built one."""
-        if self._spliced and self.chance(self._spliced):
+        if self.hard and self.chance(_SPLICED):
             return self._splice(self.names.first)
         return self.pick(self.names.first if self.chance(0.6) else self.names.built_first)
 
     def surname(self) -> str:
         """Return a surname, more often a built one: there are far more of them."""
-        if self._spliced and self.chance(self._spliced):
+        if self.hard and self.chance(_SPLICED):
             return self._splice(self.names.surnames)
         return self.pick(self.names.surnames if self.chance(0.4) else self.names.built_surnames)
 

@@ -34,6 +34,7 @@ KINDS = ("message", "notification", "mail", "itinerary", "reminder", "context")
 SPECIAL_TOKENS = (END, *(f"<|{name}|>" for name in (*KINDS, *TASKS, "answer")))
 
 _KIND_SHARES = (0.34, 0.13, 0.14, 0.10, 0.09, 0.20)
+_HARD_KIND_SHARES = (0.20, 0.08, 0.10, 0.06, 0.06, 0.50)
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,18 @@ class Message:
     task: str
 
 
-def generate(count: int, *, seed: int, split: str = "train", spliced: float = 0.0) -> Iterator[Message]:
+def generate(count: int, *, seed: int, split: str = "train", hard: bool = False) -> Iterator[Message]:
     """Return an iterator over `count` documents; a seed gives the same ones again.
 
-    split: "train" or "held_out"; no name of a person or a place is in both. spliced: the share of persons' names that are made of
-    the beginning of one and the end of another, so that nobody can know them by heart. Raises ValueError for another split, a
-    negative count, and a share that is none.
+    split: "train" or "held_out"; no name of a person or a place is in both. hard: documents that cannot be answered by heart.
+    Most persons' names are made of the beginning of one and the end of another; half of the documents are contexts, and half of
+    those have no more fields than the question needs. Raises ValueError for another split, or a negative count.
     """
     if split not in SPLITS:
         raise ValueError(f'There is no split {split!r}: choose "train" or "held_out".')
     if count < 0:
         raise ValueError(f"count must be 0 or more; got {count}.")
-    if not 0 <= spliced <= 1:
-        raise ValueError(f"spliced is a share, from 0 to 1; got {spliced}.")
-    draw = Draw(np.random.default_rng((seed, SPLITS.index(split))), Names(split), spliced)
+    draw = Draw(np.random.default_rng((seed, SPLITS.index(split))), Names(split), hard)
     return (_message(draw) for _ in range(count))
 
 
@@ -85,7 +84,8 @@ def score_summary(output: str, message: Message) -> dict[str, bool]:
 
 
 def _message(draw: Draw) -> Message:
-    kind = KINDS[int(np.searchsorted(np.cumsum(_KIND_SHARES), draw.rng.random(), side="right"))]
+    shares = _HARD_KIND_SHARES if draw.hard else _KIND_SHARES
+    kind = KINDS[int(np.searchsorted(np.cumsum(shares), draw.rng.random(), side="right"))]
     content = _MAKERS[kind](draw)
     task, token, target = _task(draw, content)
     prompt = f"<|{kind}|>{content.body}\n{token}"

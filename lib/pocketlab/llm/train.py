@@ -10,8 +10,8 @@ of its text, and a decoder finds out late how to copy (Olsson et al. 2022, In-co
 half of the rows are random tokens, said twice.
 
 There are two stages. After the first a model copies places, which are many, but knows the few hundred first names and surnames of
-the training by heart, and writes one of them where a new one begins alike. In the second most names are spliced from two, so that
-copying alone gets them right.
+the training by heart, and writes one of them where a new one begins alike; and it answers questions about the moment by guessing.
+The second stage has the corpus's hard documents, in which neither helps.
 Source: Jordan et al. 2024 (Muon) for the matrices, AdamW for the rest; Hägele et al. 2024 (Scaling Laws and Compute-Optimal
 Training Beyond Fixed Training Durations) for a rate that stays and falls at the end.
 """
@@ -38,7 +38,6 @@ LENGTH = 256  # tokens of a row; documents stand in it one behind the other
 EVERY = 50  # steps from one evaluation and checkpoint to the next
 HELD_OUT_ROWS = 64
 TEXT_WEIGHT = 0.1  # in the loss, of a token that is no answer
-SPLICED = 0.7  # share of persons' names, in the second stage
 COPYING_STEPS = 200  # at the start, in which half of the rows are of copying
 FALL = 0.25  # share of the first stage's steps
 
@@ -74,7 +73,7 @@ def _llama(hidden: int, layers: int, heads: int, kv_heads: int, intermediate: in
 RECIPES = {
     "target": Recipe(
         _llama(384, 9, 6, 2, 1024),
-        first_steps=1000, second_steps=350, rows=16, muon_rate=0.02, adam_rate=3e-3, warm_up=24,
+        first_steps=1000, second_steps=320, rows=16, muon_rate=0.02, adam_rate=3e-3, warm_up=24,
     ),
     "draft": Recipe(
         _llama(96, 4, 4, 2, 256),
@@ -84,16 +83,16 @@ RECIPES = {
 
 
 def batch(
-    step: int, rows: int, tokenizer: Tokenizer, split: str = "train", spliced: float = 0.0
+    step: int, rows: int, tokenizer: Tokenizer, split: str = "train", hard: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Return the rows of a step, (rows, LENGTH + 1) tokens, and which of them are of answers, bool of the same shape.
 
-    They are made of documents that follow from the step's number. spliced: as for `pocketlab.data.messages.generate`.
+    They are made of documents that follow from the step's number. hard: as for `pocketlab.data.messages.generate`.
     """
     wanted = rows * (LENGTH + 1)
     tokens: list[int] = []
     answers: list[bool] = []
-    for message in generate(wanted, seed=step, split=split, spliced=spliced):
+    for message in generate(wanted, seed=step, split=split, hard=hard):
         prompt, answer = (
             tokenizer.encode(text, allow_special=True) for text in (message.prompt, message.target + END)
         )
@@ -120,7 +119,7 @@ def copying(step: int, rows: int, vocabulary_size: int) -> Tensor:
 
 def lesson(step: int, recipe: Recipe, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
     """Return the rows of a step and which tokens count in full: those of answers, and all of copying."""
-    tokens, answers = batch(step, recipe.rows, tokenizer, spliced=SPLICED if step >= recipe.first_steps else 0.0)
+    tokens, answers = batch(step, recipe.rows, tokenizer, hard=step >= recipe.first_steps)
     if step < COPYING_STEPS:
         half = recipe.rows // 2
         tokens[:half], answers[:half] = copying(step, half, tokenizer.vocabulary_size), True
