@@ -18,8 +18,7 @@ TINY = train.Recipe(
     DecoderConfig(
         vocab_size=2048, hidden_size=32, intermediate_size=64, layers=1, heads=2, kv_heads=1, head_dim=16, context=512
     ),
-    first_steps=6,
-    second_steps=2,
+    stages=(6, 2),
     rows=2,
     muon_rate=0.02,
     adam_rate=6e-3,
@@ -83,7 +82,7 @@ def test_copying_says_everything_twice() -> None:
 
 
 def test_half_of_the_first_lessons_is_copying_and_counts_in_full() -> None:
-    tokenizer, recipe = Tokenizer.load(), dataclasses.replace(TINY, first_steps=300, rows=4)
+    tokenizer, recipe = Tokenizer.load(), dataclasses.replace(TINY, stages=(300, 2), rows=4)
     tokens, full = train.lesson(0, recipe, tokenizer)
     assert torch.equal(tokens[:2], train.copying(0, 2, tokenizer.vocabulary_size))
     assert full[:2].all()
@@ -107,14 +106,15 @@ def test_a_token_of_a_text_counts_a_tenth() -> None:
     assert train.loss_of(Fixed(), rows, full).item() == pytest.approx(((losses[0] + 0.1 * losses[1]) / 1.1).item())
 
 
-def test_the_rate_rises_stays_and_falls_and_in_the_second_stage_falls_again() -> None:
-    recipe = dataclasses.replace(TINY, first_steps=1000, second_steps=100, warm_up=20)
-    rates = [train.rate_at(step, recipe) for step in range(1100)]
+def test_the_rate_rises_stays_and_falls_and_in_each_later_stage_falls_again() -> None:
+    recipe = dataclasses.replace(TINY, stages=(1000, 100, 50), warm_up=20)
+    rates = [train.rate_at(step, recipe) for step in range(recipe.steps)]
     assert 0 < rates[0] < 0.01
     assert rates[10] == pytest.approx(0.5, abs=0.01)
     assert rates[30] == rates[700] == rates[1000] == 1.0
-    assert rates[875] == rates[1050] == pytest.approx(0.5)
-    assert 0 < rates[999] < rates[1099] < 0.02
+    assert rates[875] == rates[1050] == rates[1100] == pytest.approx(0.5)
+    assert rates[1125] == pytest.approx(0.25)
+    assert all(0 < rates[last] < 0.02 for last in (999, 1099, 1149))
 
 
 def test_the_recipes_have_the_sizes_that_the_course_states() -> None:

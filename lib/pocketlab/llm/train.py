@@ -9,9 +9,9 @@ tokens counting the same, what can be learned about answers drowns, so a token o
 of its text, and a decoder finds out late how to copy (Olsson et al. 2022, In-context Learning and Induction Heads), so at first
 half of the rows are random tokens, said twice.
 
-There are two stages. After the first a model copies places, which are many, but knows the few hundred first names and surnames of
-the training by heart, and writes one of them where a new one begins alike; and it answers questions about the moment by guessing.
-The second stage has the corpus's hard documents, in which neither helps.
+There are stages. After the first a model copies places, which are many, but knows the few hundred first names and surnames of the
+training by heart, and writes one of them where a new one begins alike; and it answers questions about the moment by guessing. The
+later ones have the corpus's hard documents, in which neither helps.
 Source: Jordan et al. 2024 (Muon) for the matrices, AdamW for the rest; Hägele et al. 2024 (Scaling Laws and Compute-Optimal
 Training Beyond Fixed Training Durations) for a rate that stays and falls at the end.
 """
@@ -19,6 +19,8 @@ Training Beyond Fixed Training Durations) for a rate that stays and falls at the
 from __future__ import annotations
 
 import argparse
+import bisect
+import itertools
 import json
 import math
 import os
@@ -44,14 +46,13 @@ FALL = 0.25  # share of the first stage's steps
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model and how it is trained: steps of both stages, rows in a step, the highest rates of Muon and of AdamW, and warm-up.
+    """A model and how it is trained: steps of each stage, rows in a step, the highest rates of Muon and of AdamW, and warm-up.
 
     warm_up: in how many steps the rates rise at first.
     """
 
     config: DecoderConfig
-    first_steps: int
-    second_steps: int
+    stages: tuple[int, ...]
     rows: int
     muon_rate: float
     adam_rate: float
@@ -60,7 +61,7 @@ class Recipe:
     @property
     def steps(self) -> int:
         """All steps."""
-        return self.first_steps + self.second_steps
+        return sum(self.stages)
 
 
 def _llama(hidden: int, layers: int, heads: int, kv_heads: int, intermediate: int) -> DecoderConfig:
@@ -73,11 +74,11 @@ def _llama(hidden: int, layers: int, heads: int, kv_heads: int, intermediate: in
 RECIPES = {
     "target": Recipe(
         _llama(384, 9, 6, 2, 1024),
-        first_steps=1000, second_steps=320, rows=16, muon_rate=0.02, adam_rate=3e-3, warm_up=24,
+        stages=(1000, 320, 240), rows=16, muon_rate=0.02, adam_rate=3e-3, warm_up=24,
     ),
     "draft": Recipe(
         _llama(96, 4, 4, 2, 256),
-        first_steps=2600, second_steps=1000, rows=16, muon_rate=0.02, adam_rate=6e-3, warm_up=80,
+        stages=(2600, 1000), rows=16, muon_rate=0.02, adam_rate=6e-3, warm_up=80,
     ),
 }  # fmt: skip
 
@@ -119,7 +120,7 @@ def copying(step: int, rows: int, vocabulary_size: int) -> Tensor:
 
 def lesson(step: int, recipe: Recipe, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
     """Return the rows of a step and which tokens count in full: those of answers, and all of copying."""
-    tokens, answers = batch(step, recipe.rows, tokenizer, hard=step >= recipe.first_steps)
+    tokens, answers = batch(step, recipe.rows, tokenizer, hard=step >= recipe.stages[0])
     if step < COPYING_STEPS:
         half = recipe.rows // 2
         tokens[:half], answers[:half] = copying(step, half, tokenizer.vocabulary_size), True
@@ -129,11 +130,14 @@ def lesson(step: int, recipe: Recipe, tokenizer: Tokenizer) -> tuple[Tensor, Ten
 def rate_at(step: int, recipe: Recipe) -> float:
     """Return the share of the highest rate that is due.
 
-    In the first stage it rises from nearly 0, then is 1, and falls evenly to 0 at the end; in the second it falls from the start.
+    In the first stage it rises from nearly 0, then is 1, and falls evenly to 0 at the end. In each later one it falls evenly to 0
+    from the start, which is 1 in the second, 1/2 in the third, and so on.
     """
-    if step >= recipe.first_steps:
-        return (recipe.steps - step) / recipe.second_steps
-    return min(1.0, (step + 0.02) / recipe.warm_up, (1 - step / recipe.first_steps) / FALL)
+    if step < recipe.stages[0]:
+        return min(1.0, (step + 0.02) / recipe.warm_up, (1 - step / recipe.stages[0]) / FALL)
+    ends = list(itertools.accumulate(recipe.stages))
+    stage = bisect.bisect_right(ends, step)
+    return (ends[stage] - step) / recipe.stages[stage] / stage
 
 
 def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
