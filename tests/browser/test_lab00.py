@@ -61,6 +61,7 @@ def test_a_prediction_is_made_by_keyboard(lab00: NotebookPage, journal: Journal)
     choice = cell.get_by_role("radio").first
     choice.focus()
     choice.press("Space")
+    expect(button).to_be_enabled()
     button.press("Enter")
     expect(cell.get_by_text("You predict A.")).to_be_visible()
     lab00.photograph("lab00-prediction", cell.get_by_text("You predict A."))

@@ -18,7 +18,7 @@ TINY = train.Recipe(
     DecoderConfig(
         vocab_size=2048, hidden_size=32, intermediate_size=64, layers=1, heads=2, kv_heads=1, head_dim=16, context=512
     ),
-    stages=(6, 2),
+    stages=(train.Stage(6), train.Stage(2, hard=1)),
     rows=2,
     muon_rate=0.02,
     adam_rate=6e-3,
@@ -82,7 +82,8 @@ def test_copying_says_everything_twice() -> None:
 
 
 def test_half_of_the_first_lessons_is_copying_and_counts_in_full() -> None:
-    tokenizer, recipe = Tokenizer.load(), dataclasses.replace(TINY, stages=(300, 2), rows=4)
+    stages = (train.Stage(300), train.Stage(2, hard=1), train.Stage(2, hard=2))
+    tokenizer, recipe = Tokenizer.load(), dataclasses.replace(TINY, stages=stages, rows=4)
     tokens, full = train.lesson(0, recipe, tokenizer)
     assert torch.equal(tokens[:2], train.copying(0, 2, tokenizer.vocabulary_size))
     assert full[:2].all()
@@ -91,9 +92,10 @@ def test_half_of_the_first_lessons_is_copying_and_counts_in_full() -> None:
     assert torch.equal(full[2:], answers[2:])
     later = train.lesson(train.COPYING_STEPS, recipe, tokenizer)
     assert torch.equal(later[0], train.batch(train.COPYING_STEPS, 4, tokenizer)[0])
-    hard = train.lesson(300, recipe, tokenizer)
-    assert torch.equal(hard[0], train.batch(300, 4, tokenizer, hard=True)[0])
-    assert not torch.equal(hard[0], train.batch(300, 4, tokenizer)[0])
+    for step, level in ((300, 1), (302, 2)):
+        hard = train.lesson(step, recipe, tokenizer)
+        assert torch.equal(hard[0], train.batch(step, 4, tokenizer, hard=level)[0])
+        assert not torch.equal(hard[0], train.batch(step, 4, tokenizer, hard=level - 1)[0])
 
 
 def test_a_token_of_a_text_counts_a_tenth() -> None:
@@ -107,7 +109,7 @@ def test_a_token_of_a_text_counts_a_tenth() -> None:
 
 
 def test_the_rate_rises_stays_and_falls_and_in_each_later_stage_falls_again() -> None:
-    recipe = dataclasses.replace(TINY, stages=(1000, 100, 50), warm_up=20)
+    recipe = dataclasses.replace(TINY, stages=(train.Stage(1000), train.Stage(100), train.Stage(50, share=0.5)), warm_up=20)
     rates = [train.rate_at(step, recipe) for step in range(recipe.steps)]
     assert 0 < rates[0] < 0.01
     assert rates[10] == pytest.approx(0.5, abs=0.01)

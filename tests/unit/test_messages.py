@@ -143,7 +143,10 @@ def test_documents_fit_the_context_of_the_models(messages):
     assert np.mean((lengths >= 40) & (lengths <= 160)) > 0.9
 
 
-@pytest.mark.parametrize(("options", "told"), [({"split": "test"}, "no split 'test'"), ({"count": -1}, "0 or more; got -1")])
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({"split": "test"}, "no split 'test'"), ({"count": -1}, "0 or more; got -1"), ({"hard": 3}, "0, 1 or 2; got 3")],
+)
 def test_what_cannot_be_generated_is_refused_at_once(options, told):
     with pytest.raises(ValueError, match=told):
         generate(**{"count": 1, "seed": 0, **options})
@@ -229,11 +232,13 @@ def test_a_context_answers_from_its_own_fields_and_names_a_missing_one():
     assert 60 < missing < 180  # 6 % of 2,000 is 120, give or take six standard deviations of 10.6
 
 
-def test_hard_documents_have_names_that_no_list_has_and_contexts_with_needed_fields_alone():
+# At the first level 0.3 of the names are not spliced, and a splice of short names is often one again.
+@pytest.mark.parametrize(("hard", "contexts_share"), [(1, 0.5), (2, 0.34)])
+def test_hard_documents_have_names_that_no_list_has_and_contexts_with_needed_fields_alone(hard, contexts_share):
     for split in SPLITS:
         lists = Names(split)
         known = {*lists.first, *lists.built_first, *lists.surnames, *lists.built_surnames}
-        documents = list(generate(600, seed=2, split=split, hard=True))
+        documents = list(generate(600, seed=2, split=split, hard=hard))
         names = [
             name
             for document in documents
@@ -241,9 +246,9 @@ def test_hard_documents_have_names_that_no_list_has_and_contexts_with_needed_fie
             if not name.endswith(".")
         ]
         assert all(split_of(name) == split for name in names)
-        # 0.3 are not spliced, and a splice of short names is often one again.
         assert sum(name in known for name in names) < 0.5 * len(names)
+        assert (sum(not name.isascii() for name in names) > 0.15 * len(names)) == (hard == 2)
         contexts = [document.prompt for document in documents if document.kind == "context"]
-        assert 0.4 * len(documents) < len(contexts) < 0.6 * len(documents)
+        assert abs(len(contexts) / len(documents) - contexts_share) < 0.1
         where = [prompt for prompt in contexts if prompt.endswith(("Where am I?<|answer|>", "What is this place?<|answer|>"))]
         assert 0.2 < sum(prompt.startswith("<|context|>place: ") and ";" not in prompt for prompt in where) / len(where) < 0.9

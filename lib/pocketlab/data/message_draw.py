@@ -30,17 +30,21 @@ TOPICS = (
     "the photo book", "the roof", "the language course", "the quarterly figures", "the safety training",
     "the app release", "the parking permit",
 )  # fmt: skip
-_SPLICED = 0.7  # share of hard documents' names
+_SPLICED = 0.7  # share of the names that are no list's
+_INVENTED = 0.6  # share of those, at the second level, that are invented
+# Letters of European names beyond the plain ones, for invented names.
+_ACCENTED = "áàâäãåăąćčçďđéèêëěęğíìîïıłľñńňóòôöõőøřšśşșťțúùûüůűýžźż"
 COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve")
 
 
 class Draw:
     """Everything random about a document comes from here: one generator, and the names of one split.
 
-    hard: most persons' names are spliced from the beginning of one and the end of another.
+    hard: at 1 most persons' names are spliced from the beginning of one and the end of another; at 2 many are invented, of scraps
+    of all names and accented letters, and more persons have two surnames.
     """
 
-    def __init__(self, rng: np.random.Generator, names: Names, hard: bool = False) -> None:
+    def __init__(self, rng: np.random.Generator, names: Names, hard: int = 0) -> None:
         self.rng = rng
         self.names = names
         self.hard = hard
@@ -65,7 +69,7 @@ class Draw:
         if self.chance(0.07):
             title = self.pick(("Dr.", "Prof.", "Ms.", "Mr.", "Mrs."))
             return f"{title} {surname}", f"{title} {surname}"
-        if self.chance(0.08):
+        if self.chance(0.2 if self.hard > 1 else 0.08):
             return f"{first} {surname}-{self.surname()}", first
         return f"{first} {surname}", first
 
@@ -82,12 +86,28 @@ class Draw:
         return self.pick(self.names.surnames if self.chance(0.4) else self.names.built_surnames)
 
     def _splice(self, names: Sequence[str]) -> str:
-        """Return a name of the split that begins as one of some names, and ends as another."""
+        """Return a name of the split that begins as one of some names, and ends as another; or an invented one."""
+        make = self._invented if self.hard > 1 and self.chance(_INVENTED) else self._spliced
         while True:
-            first, second = self.pick(names), self.pick(names)
-            name = first[: self.integer(1, len(first) - 1)] + second[self.integer(1, len(second) - 1) :].lower()
+            name = make(names)
             if 3 <= len(name) <= 12 and split_of(name) == self.names.split:
                 return name
+
+    def _spliced(self, names: Sequence[str]) -> str:
+        first, second = self.pick(names), self.pick(names)
+        return first[: self.integer(1, len(first) - 1)] + second[self.integer(1, len(second) - 1) :].lower()
+
+    def _invented(self, names: Sequence[str]) -> str:
+        """Return two to four scraps of one to four letters, each from some names, from places, or an accented letter."""
+
+        def scrap() -> str:
+            if self.chance(0.2):
+                return self.pick(_ACCENTED)
+            name = self.pick(names if self.chance(0.6) else self.names.places)
+            start = self.integer(0, len(name) - 1)
+            return name[start : start + self.integer(1, 4)]
+
+        return "".join(scrap() for _ in range(self.integer(2, 4))).lower().capitalize()
 
     def place(self, sort: str) -> str:
         """Return a place of a sort of `PLACE_FORMS`, such as "Café Lumena" or "14 Oakbridge Street"."""

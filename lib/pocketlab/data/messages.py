@@ -33,8 +33,12 @@ KINDS = ("message", "notification", "mail", "itinerary", "reminder", "context")
 # `<|answer|>` follows a question; every other task is one token at the end of the prompt.
 SPECIAL_TOKENS = (END, *(f"<|{name}|>" for name in (*KINDS, *TASKS, "answer")))
 
-_KIND_SHARES = (0.34, 0.13, 0.14, 0.10, 0.09, 0.20)
-_HARD_KIND_SHARES = (0.20, 0.08, 0.10, 0.06, 0.06, 0.50)
+# By how hard the documents are. Questions about the moment are learned slowly, so the first level has many.
+_KIND_SHARES = (
+    (0.34, 0.13, 0.14, 0.10, 0.09, 0.20),
+    (0.20, 0.08, 0.10, 0.06, 0.06, 0.50),
+    (0.28, 0.11, 0.12, 0.08, 0.07, 0.34),
+)
 
 
 @dataclass(frozen=True)
@@ -55,17 +59,19 @@ class Message:
     task: str
 
 
-def generate(count: int, *, seed: int, split: str = "train", hard: bool = False) -> Iterator[Message]:
+def generate(count: int, *, seed: int, split: str = "train", hard: int = 0) -> Iterator[Message]:
     """Return an iterator over `count` documents; a seed gives the same ones again.
 
-    split: "train" or "held_out"; no name of a person or a place is in both. hard: documents that cannot be answered by heart.
-    Most persons' names are made of the beginning of one and the end of another; half of the documents are contexts, and half of
-    those have no more fields than the question needs. Raises ValueError for another split, or a negative count.
+    split: "train" or "held_out"; no name of a person or a place is in both. hard: at 1 and 2, documents that cannot be answered
+    by heart. Most persons' names are on no list (see `pocketlab.data.message_draw.Draw`); more of the documents are contexts, and
+    half of those have no more fields than the question needs. Raises ValueError for another split or level, or a negative count.
     """
     if split not in SPLITS:
         raise ValueError(f'There is no split {split!r}: choose "train" or "held_out".')
     if count < 0:
         raise ValueError(f"count must be 0 or more; got {count}.")
+    if hard not in (0, 1, 2):
+        raise ValueError(f"hard must be 0, 1 or 2; got {hard!r}.")
     draw = Draw(np.random.default_rng((seed, SPLITS.index(split))), Names(split), hard)
     return (_message(draw) for _ in range(count))
 
@@ -84,8 +90,8 @@ def score_summary(output: str, message: Message) -> dict[str, bool]:
 
 
 def _message(draw: Draw) -> Message:
-    shares = _HARD_KIND_SHARES if draw.hard else _KIND_SHARES
-    kind = KINDS[int(np.searchsorted(np.cumsum(shares), draw.rng.random(), side="right"))]
+    shares = np.cumsum(_KIND_SHARES[draw.hard])
+    kind = KINDS[int(np.searchsorted(shares, draw.rng.random(), side="right"))]
     content = _MAKERS[kind](draw)
     task, token, target = _task(draw, content)
     prompt = f"<|{kind}|>{content.body}\n{token}"

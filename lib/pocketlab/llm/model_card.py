@@ -127,8 +127,8 @@ write short replies. `pocketlab.llm.shipped` loads them; `pocketlab.llm.train` t
 ## Data
 
 Documents that `pocketlab.data.messages` makes up, in English; nobody's mail is in them. Names of persons and places come from
-lists of which one part is held out: none of the names in the figures below was in the training. The second stage of training has
-hard documents, most of whose persons' names are spliced from two (see `pocketlab.llm.train`).
+lists of which one part is held out: none of the names in the figures below was in the training. The later stages of training have
+hard documents, most of whose persons' names are spliced from two or, for the target, invented (see `pocketlab.llm.train`).
 
 ## Figures
 
