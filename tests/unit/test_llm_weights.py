@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pocketlab.compression.packing import quantize_groups
 from pocketlab.compression.quantization import sqnr_db
-from pocketlab.llm.awq import channel_scales, search_ranges, search_scales
+from pocketlab.llm.awq import SHARES, channel_scales, search_ranges, search_scales
 from pocketlab.llm.gptq import gptq, output_error
 from pocketlab.llm.grids import Grid, round_to_nearest
 from pocketlab.llm.model import Decoder
@@ -240,9 +240,9 @@ def test_ranges_are_narrowed_where_that_makes_the_output_better():
     assert bool((found <= errors(1.0) * (1 + 1e-5)).all())
     assert float(found.sum()) < float(errors(1.0).sum())
     # The group whose turn came last has the best of all shares, given what the others have.
-    for point in range(20):
+    for share in SHARES:
         other = kept.clone()
-        other[:, 2] = 1 - point / 40
+        other[:, 2] = share
         assert bool((found <= errors(other) * (1 + 1e-5)).all())
 
 

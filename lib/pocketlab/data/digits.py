@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pocketlab.data.folder import data_folder
 from pocketlab.errors import PocketlabError
 
 # MNIST as one file, as the Keras project serves it (LeCun, Cortes, Burges; CC BY-SA 3.0).
@@ -66,7 +66,7 @@ def _scikit_learn_digits() -> Digits:
 
 
 def _mnist() -> Digits:
-    folder = _data_folder() / "mnist"
+    folder = data_folder() / "mnist"
     sample = folder / "mnist10k.npz"
     if sample.exists():
         images, labels = _arrays(sample, ["images"], ["labels"])
@@ -75,12 +75,6 @@ def _mnist() -> Digits:
     images, labels = _arrays(_download_mnist(folder), ["x_train", "x_test"], ["y_train", "y_test"])
     order = np.arange(len(labels))
     return _digits("mnist", "MNIST, 70,000 digits, 28×28", images[:, None], labels, order[:60000], order[60000:])
-
-
-def _data_folder() -> Path:
-    if data := os.environ.get("POCKETLAB_DATA"):
-        return Path(data)
-    return Path(os.environ.get("POCKETLAB_HOME") or Path.home() / ".pocketlab") / "data"
 
 
 def _arrays(path: Path, images: list[str], labels: list[str]) -> tuple[np.ndarray, np.ndarray]:

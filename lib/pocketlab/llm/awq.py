@@ -16,8 +16,8 @@ from torch.nn import functional
 from pocketlab.llm.gptq import output_error
 from pocketlab.llm.grids import group_parameters, nearest, round_to_nearest, split
 
-POINTS = 20  # of the grid of α, and of the grid of ranges
-NARROWEST = 0.5  # share of a group's range that clipping keeps at least
+POINTS = 20  # of the grid of α
+SHARES = [1 - point / 20 for point in range(10)]  # of its range that clipping lets a group keep
 SWEEPS = 2  # turns that each group gets
 
 
@@ -69,8 +69,9 @@ def search_ranges(weight: Tensor, hessian: Tensor, bits: int, group_size: int) -
     """Return what share of its range each group keeps, (outputs, groups), for a smaller change of the outputs.
 
     Clipping a group's largest weights makes its grid finer for all others. hessian: mean x·xᵀ of the layer's inputs. Shares run
-    from 1 down to more than a half. Groups take turns, each with the errors of all others as they are, so that no output ever
-    gets worse; the released code of AWQ looks at each group alone, and errors that add up or cancel between groups escape it.
+    from 1 down to 0.55, as in the released code of AWQ. Groups take turns, each with the errors of all others as they are, so
+    that no output ever gets worse; the released code looks at each group alone, and errors that add up or cancel between groups
+    escape it.
     """
     groups, h = split(weight.detach(), group_size), _padded(hessian.to(weight.dtype), group_size)
     kept = torch.ones(groups.shape[:2], dtype=weight.dtype)
@@ -80,8 +81,7 @@ def search_ranges(weight: Tensor, hessian: Tensor, bits: int, group_size: int) -
         own = h[place, place]
         others = change.flatten(1) @ h[:, place] - change[:, index] @ own
         smallest = torch.full_like(kept[:, index], float("inf"))
-        for point in range(POINTS):
-            share = 1 - (1 - NARROWEST) * point / POINTS
+        for share in SHARES:
             changed = _change(group, bits, share)
             error = ((changed @ own + 2 * others) * changed).sum(1)  # what of Δ · H · Δᵀ depends on this group
             better = error < smallest

@@ -175,7 +175,7 @@ def _inputs(block: nn.Module, arguments: tuple[Any, ...]) -> dict[str, Inputs]:
     found: dict[str, Inputs] = {}
 
     def see(name: str, x: Tensor) -> None:
-        found[name] = Inputs(x.abs().mean(0), x.T.double() @ x.double() / len(x))
+        found[name] = Inputs(x.abs().mean(0), (x.T @ x).double() / len(x))
 
     with _watched({readers[0]: _linear(block, readers[0]) for readers in READERS}, see):
         block.forward(*arguments)  # not block(…), which would call the hook again that this is called from
