@@ -48,7 +48,7 @@ def models() -> tuple[Decoder, Decoder, Decoder, Tokenizer]:
 
 
 def unseen(count: int, tasks: tuple[str, ...] = ("summary", "json", "question", "accept")) -> list[Message]:
-    return list(islice((m for m in documents(20 * count, seed=31, split="held_out") if m.task in tasks), count))
+    return list(islice((m for m in documents(1000 + 20 * count, seed=31, split="held_out") if m.task in tasks), count))
 
 
 def speculative() -> list[Row]:
