@@ -29,7 +29,7 @@ def test_perfect_sensors_say_what_the_truth_does(kind, speed):
     np.testing.assert_allclose(motion.gyr[1:], again * 1000, atol=1e-9)
     # Second differences of the position are its acceleration to h²/12 of the fourth derivative: about 1e-6 (2π·1.1)⁴·0.3 m/s⁴,
     # and at most twenty times that where a stretch begins.
-    expected = np.diff(motion.position, 2, axis=0) * 1e6 + np.array([0, 0, 9.81])
+    expected = np.diff(motion.position, 2, axis=0) * 1e6 + np.array([0, 0, 9.80665])
     difference = rotation(motion)[1:-1].apply(motion.acc[1:-1]) - expected
     assert np.abs(difference).max() < 0.02
     assert np.median(np.abs(difference)) < 1e-3
@@ -42,7 +42,7 @@ def test_rests_are_rests_and_each_is_another_pose():
     assert not moving[:799].any()
     assert np.sum(np.diff(moving.astype(int)) == 1) == 3
     assert np.abs(motion.gyr[~moving]).max() < 1e-3
-    assert np.linalg.norm(motion.acc[~moving], axis=1) == pytest.approx(9.81, abs=1e-3)
+    assert np.linalg.norm(motion.acc[~moving], axis=1) == pytest.approx(9.80665, abs=1e-3)
     poses = rotation(motion)[[0, 3500, -1]]
     assert (poses[0].inv() * poses[1]).magnitude() > 0.1
     assert (poses[1].inv() * poses[2]).magnitude() > 0.1
@@ -53,7 +53,7 @@ def test_kinds_and_speeds_differ_as_they_are_called():
     for kind in KINDS:
         for speed in SPEEDS:
             motion = simulate_motion(kind, speed, sensors=PERFECT, seed=1)
-            free = motion.acc - rotation(motion).inv().apply([0, 0, 9.81])
+            free = motion.acc - rotation(motion).inv().apply([0, 0, 9.80665])
             rms[kind, speed] = np.sqrt(np.mean(motion.gyr**2)), np.sqrt(np.mean(free**2))
     assert rms["rotation", "fast"][0] > 2 * rms["rotation", "slow"][0] > 10 * rms["translation", "slow"][0]
     assert rms["translation", "fast"][1] > 3 * rms["translation", "slow"][1]

@@ -11,10 +11,10 @@ import pytest
 from scipy.io import loadmat
 
 from pocketlab.data import quaternions
+from pocketlab.data.inertial import GRAVITY
 from pocketlab.data.motion import simulate_motion
 from pocketlab.signals import orientation_classics as classics
 from pocketlab.signals import orientation_kalman as kalman
-from pocketlab.signals.orientation_steps import GRAVITY
 
 RATE = 100.0
 EARTH_FIELD = np.array([0.0, 19.0, -46.0])

@@ -80,7 +80,7 @@ def test_the_smoothed_track_is_the_exact_answer_to_all_measurements():
         joint = np.block([[joint, cross], [cross.T, f @ joint[-n:, -n:] @ f.T + quiet]])
     prior, rows, values, variance = np.concatenate(means), [], [], []
     for k, i in enumerate((0, 4)):
-        std = accuracies[k, [0, 0, 1]] / [1.5096, 1.5096, 1.0]
+        std = accuracies[k, [0, 0, 1]] / [*[np.sqrt(-2 * np.log(0.32))] * 2, 1.0]
         row = np.zeros((3, 9 * n))
         row[:, n * i : n * i + 3], row[:, n * i + 9 : n * i + 12] = np.eye(3), np.diag(std * np.sqrt(0.8))
         rows.append(row)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pocketlab.data.folder import data_folder
+from pocketlab.data.folder import data_folder, download
 from pocketlab.data.motion import Motion
 from pocketlab.errors import PocketlabError
 
@@ -51,22 +51,8 @@ def load_broad(name: str) -> Motion:
 
 
 def _verified(name: str, path: Path) -> Path:
-    import pooch
-    import requests
-
-    what = f"{path} is damaged and" if path.exists() else f"BROAD's trial {name}"
-    try:
-        known = f"sha256:{BROAD_SHA256[name]}"
-        return Path(pooch.retrieve(f"{BROAD_URL}/{path.name}", known_hash=known, fname=path.name, path=path.parent))
-    except (requests.RequestException, ValueError) as error:
-        raise PocketlabError(
-            f"{what} could not be downloaded. Connect once, or use simulate_motion(), which needs no network."
-        ) from error
-    except OSError as error:
-        raise PocketlabError(
-            f"BROAD cannot be kept in {path.parent} ({error.strerror or error}): free space there, or set POCKETLAB_DATA to "
-            "another folder."
-        ) from error
+    url, title = f"{BROAD_URL}/{path.name}", f"BROAD's trial {name}"
+    return download(url, BROAD_SHA256[name], path, name=title, instead="simulate_motion()")
 
 
 def _read(path: Path) -> Motion:

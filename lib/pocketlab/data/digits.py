@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pocketlab.data.folder import data_folder
+from pocketlab.data.folder import data_folder, download
 from pocketlab.errors import PocketlabError
 
 # MNIST as one file, as the Keras project serves it (LeCun, Cortes, Burges; CC BY-SA 3.0).
@@ -93,22 +93,7 @@ def _arrays(path: Path, images: list[str], labels: list[str]) -> tuple[np.ndarra
 
 
 def _download_mnist(folder: Path) -> Path:
-    import pooch
-    import requests
-
-    path = folder / "mnist.npz"
-    what = f"{path} is damaged and" if path.exists() else "MNIST"
-    try:
-        return Path(pooch.retrieve(MNIST_URL, known_hash=f"sha256:{MNIST_SHA256}", fname=path.name, path=folder))
-    except (requests.RequestException, ValueError) as error:
-        raise PocketlabError(
-            f'{what} could not be downloaded. Connect once, or use load_digits("digits"), which needs no network.'
-        ) from error
-    except OSError as error:
-        raise PocketlabError(
-            f"MNIST cannot be kept in {folder} ({error.strerror or error}): free space there, or set POCKETLAB_DATA to "
-            "another folder."
-        ) from error
+    return download(MNIST_URL, MNIST_SHA256, folder / "mnist.npz", name="MNIST", instead='load_digits("digits")')
 
 
 def _digits(

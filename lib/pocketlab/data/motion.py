@@ -24,13 +24,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketlab.data.inertial import GRAVITY
 from pocketlab.data.quaternions import conjugate, from_rotation_vector, multiply, rotate, to_rotation_vector
 
 Array = NDArray[np.float64]
 KINDS = ("rotation", "translation", "combined")
 SPEEDS = ("slow", "fast")
 DISTURBANCES = (None, "tapping", "vibration", "stationary_magnet", "attached_magnet", "office")
-GRAVITY = 9.81
 EARTH_FIELD = np.array([0.0, 19.0, -46.0])  # µT, east, north, up
 DIPOLE_FACTOR = 0.1  # μ0 / 4π in µT·m³/(A·m²)
 
@@ -72,7 +72,7 @@ PHONE = Sensors()
 class Motion:
     """What the sensors said, and what was true, over N samples.
 
-    gyr rad/s, acc m/s² (specific force: +9.81 upwards at rest), mag µT, position m: (N, 3). quat: (N, 4), w first, sensor to
+    gyr rad/s, acc m/s² (specific force: +9.80665 upwards at rest), mag µT, position m: (N, 3). quat: (N, 4), w first, sensor to
     east-north-up. movement: (N,), False where the phone rests.
     """
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pocketlab.data.folder import data_folder
+from pocketlab.data.folder import data_folder, download
 from pocketlab.data.speech_synthesis import SAMPLE_RATE_HZ, SPEAKERS, synthesize_digit
 from pocketlab.errors import PocketlabError
 
@@ -110,22 +110,8 @@ def _samples(read: Callable[[], bytes], where: str) -> np.ndarray:
 
 
 def _download(folder: Path) -> Path:
-    import pooch
-    import requests
-
-    path = folder / "fsdd.zip"
-    what = f"{path} is damaged and" if path.exists() else "The Free Spoken Digit Dataset"
-    try:
-        return Path(pooch.retrieve(FSDD_URL, known_hash=f"sha256:{FSDD_SHA256}", fname=path.name, path=folder))
-    except (requests.RequestException, ValueError) as error:
-        raise PocketlabError(
-            f'{what} could not be downloaded. Connect once, or use load_spoken_digits("synthetic"), which needs no network.'
-        ) from error
-    except OSError as error:
-        raise PocketlabError(
-            f"The Free Spoken Digit Dataset cannot be kept in {folder} ({error.strerror or error}): free space there, or set "
-            "POCKETLAB_DATA to another folder."
-        ) from error
+    name, instead = "The Free Spoken Digit Dataset", 'load_spoken_digits("synthetic")'
+    return download(FSDD_URL, FSDD_SHA256, folder / "fsdd.zip", name=name, instead=instead)
 
 
 def _spoken_digits(recordings: dict[str, np.ndarray]) -> SpokenDigits:

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from scipy.signal import butter, get_window, sosfilt
 
 from pocketlab.data.compiled import compiled
+from pocketlab.data.inertial import GRAVITY
 from pocketlab.signals.kalman import checked_rows
 from pocketlab.signals.streams import check_frequency, check_sample_rate
 
 Array = NDArray[np.float64]
 
-GRAVITY = 9.80665
 STEP_BAND_HZ = (1.0, 4.0)  # from a slow walk to a fast run
 MIN_SWING = 1.2  # m/s² from a valley to the next peak
 MIN_STEP_S = 0.25

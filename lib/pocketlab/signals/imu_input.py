@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pocketlab.data.compiled import compiled
-from pocketlab.signals.orientation_steps import GRAVITY, Array
+from pocketlab.data.inertial import GRAVITY
+from pocketlab.signals.orientation_steps import Array
 
 DEGREE = float(np.radians(1))
 # What to multiply by, and the unit that it comes from.

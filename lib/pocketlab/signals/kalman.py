@@ -34,10 +34,8 @@ def filter_line(times: Array, measured: Array, *, measured_std: float, accelerat
         raise ValueError(f"Give one position for each time; there are {measured.shape} and {times.shape}.")
     if not (measured_std > 0 and acceleration_density > 0):
         raise ValueError("Both noises must be above 0; without noise there is nothing to weigh.")
-    state, covariance = (
-        np.zeros(2),
-        np.diag([1e12, 1e4]),
-    )  # knows next to nothing: standard deviations of 1000 km and 100 m/s
+    # It knows next to nothing: standard deviations of 1000 km and 100 m/s.
+    state, covariance = np.zeros(2), np.diag([1e12, 1e4])
     states, covariances = np.empty((len(times), 2)), np.empty((len(times), 2, 2))
     for i, position in enumerate(measured):
         if i:

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from pocketlab.data.compiled import compiled
 
 Array = NDArray[np.float64]
-GRAVITY = 9.81
 TILT, GYR_BIAS, VELOCITY, ACC_BIAS, WAY, SIZE = 0, 2, 5, 7, 10, 12
 WAY_TIME = 1.0  # s, after which a way is forgotten, so that walking is no error
 

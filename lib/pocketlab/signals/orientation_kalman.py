@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pocketlab.data.compiled import compiled
+from pocketlab.data.inertial import GRAVITY
 from pocketlab.signals.orientation_steps import (
-    GRAVITY,
     LEVEL_AND_HEADING,
     MISSING,
     NOTHING,

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlab.data.compiled import compiled
+from pocketlab.data.inertial import GRAVITY
 from pocketlab.signals.orientation_heading import Heading, HeadingNoise, new_heading, observe
 from pocketlab.signals.orientation_inclination import (
-    GRAVITY,
     GYR_BIAS,
     TILT,
     VELOCITY,

@@ -22,7 +22,6 @@ Vector = tuple[float, float, float]
 Direction = tuple[float, float, float, float]  # a unit vector, and the norm it had; the norm is 0 where it is missing
 
 NOTHING, LEVEL, LEVEL_AND_HEADING = 0, 1, 2  # what a filter knows of its orientation
-GRAVITY = 9.80665  # m/s², standard gravity
 MISSING: Direction = (0.0, 0.0, 0.0, 0.0)
 NO_BIAS: Vector = (0.0, 0.0, 0.0)
 

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
+from pocketlab.data.inertial import GRAVITY
 from pocketlab.data.quaternions import to_matrix
+from pocketlab.data.walking import RADIUS_68
 from pocketlab.signals.kalman import checked_orientations, checked_rows, checked_times
 
 Array = NDArray[np.float64]
@@ -72,10 +74,8 @@ class Track:
         return self.states[:, 3:6]
 
 
-GRAVITY = 9.80665
 # Where in the state: position, velocity, the accelerometer's bias, the slow error of GPS.
 P, V, B, E = (slice(start, start + 3) for start in range(0, 12, 3))
-RADIUS_68 = 1.5096  # 68 % of a circular normal error lie within so many standard deviations of one axis: √(−2 ln 0.32)
 GAP_S = 0.1  # an interval without samples longer than this is coasted through; so far from a sample a fix is of no use
 RUNNER = 3.0  # m/s
 PATIENCE = 5  # so many surprising fixes in a row are believed: then it is the filter that is lost

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketlab.data.inertial import GRAVITY
 from pocketlab.data.quaternions import from_rotation_vector, to_matrix
 from pocketlab.data.scene import PinholeCamera
 
 Array = NDArray[np.float64]
 
-GRAVITY = np.array([0.0, 0.0, -9.80665])
+FALL = np.array([0.0, 0.0, -GRAVITY])
 THETA, NU, RHO, GYR_BIAS, ACC_BIAS = (slice(start, start + 3) for start in range(0, 15, 3))
 
 
@@ -115,13 +116,13 @@ def _carry(
         rate = (gyr[i] + gyr[i + 1]) / 2
         middle = rotation @ turn(rate * interval / 2)
         force = middle @ ((acc[i] + acc[i + 1]) / 2)
-        position = position + velocity * interval + (force + GRAVITY) * interval**2 / 2
-        velocity = velocity + (force + GRAVITY) * interval
+        position = position + velocity * interval + (force + FALL) * interval**2 / 2
+        velocity = velocity + (force + FALL) * interval
         rotation = rotation @ turn(rate * interval)
         # How the errors act on each other does not depend on the state: that is what this choice of errors is for.
         step = np.eye(15)
-        step[3:6, 0:3] = cross_matrix(GRAVITY * interval)
-        step[6:9, 0:3] = cross_matrix(GRAVITY * interval**2 / 2)
+        step[3:6, 0:3] = cross_matrix(FALL * interval)
+        step[6:9, 0:3] = cross_matrix(FALL * interval**2 / 2)
         step[6:9, 3:6] = np.eye(3) * interval
         # A bias of the gyroscope turns the world about its origin, and with it velocity and position.
         step[0:3, 9:12] = -middle * interval
