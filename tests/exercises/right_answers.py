@@ -14,6 +14,8 @@ from exercises import (
     right_answers_lab04_b,
     right_answers_lab04_c,
     right_answers_lab04_d,
+    right_answers_lab06_a,
+    right_answers_lab06_b,
     right_answers_lab13_a,
     right_answers_lab13_b,
 )
@@ -162,6 +164,8 @@ RIGHT = {
     **right_answers_lab04_b.RIGHT,
     **right_answers_lab04_c.RIGHT,
     **right_answers_lab04_d.RIGHT,
+    **right_answers_lab06_a.RIGHT,
+    **right_answers_lab06_b.RIGHT,
     **right_answers_lab13_a.RIGHT,
     **right_answers_lab13_b.RIGHT,
 }

@@ -16,6 +16,8 @@ from exercises import (
     learners_lab01_b,
     learners_lab04,
     learners_lab04_b,
+    learners_lab06,
+    learners_lab06_b,
     learners_lab13,
     learners_lab13_b,
 )
@@ -24,8 +26,8 @@ from pocketlab.course.checking import check_answer
 
 NAMES = json.loads((Path(__file__).parent / "names.json").read_text(encoding="utf-8"))
 SETS = {
-    "first set": (learners_lab01, learners_lab04, learners_lab13),
-    "second set": (learners_lab01_b, learners_lab04_b, learners_lab13_b),
+    "first set": (learners_lab01, learners_lab04, learners_lab06, learners_lab13),
+    "second set": (learners_lab01_b, learners_lab04_b, learners_lab06_b, learners_lab13_b),
 }
 ANSWERS = [
     (f"{set_name} {answer.__name__}", exercise, answer)

@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
+from pocketlab.data.inertial import BMI160_ACC_DENSITY, BMI160_GYR_DENSITY, ImuNoise, measure_motion
+from pocketlab.data.motion import Sensors, simulate_motion
 from pocketlab.signals.calibration import (
     allan_deviation,
     calibrate_accelerometer,
@@ -154,6 +156,24 @@ def test_figures_of_simulated_noise_are_read_off(kind):
     # Half a spectrum at both ends: a sampled 1/f noise lacks what is above 10 Hz, a few per cent of the plateau.
     assert np.mean([figure[kind] for figure in figures]) == pytest.approx(1, rel=0.05)
     assert max(abs(figure[kind] - 1) for figure in figures) < 0.2
+
+
+def test_simulated_sensors_show_the_density_that_they_were_given():
+    # The same seed draws the same biases: what is left is white noise.
+    noisy, quiet = (simulate_motion(seed=1, sensors=sensors) for sensors in (Sensors(), Sensors(gyr_noise=0, acc_noise=0)))
+    still, upright = np.zeros((10_000, 3)), np.tile([1.0, 0, 0, 0], (10_000, 1))
+    constant_bias = ImuNoise(gyr_walk=0, acc_walk=0)
+    record = measure_motion(still, upright, sample_rate_hz=100, noise=constant_bias, rng=np.random.default_rng(1))
+    for gyr, acc in ((noisy.gyr - quiet.gyr, noisy.acc - quiet.acc), (record.gyr, record.acc)):
+        for samples, density in ((gyr, BMI160_GYR_DENSITY), (acc, BMI160_ACC_DENSITY)):
+            tau, deviation = allan_deviation(samples, 100)
+            # Three axes, 300 averages over 1 s: about 5 % for a standard deviation, and three of those.
+            second = int(np.argmin(np.abs(tau - 1)))
+            assert np.sqrt(np.mean(deviation[second] ** 2) * tau[second]) == pytest.approx(density, rel=0.15)
+            assert samples.std(axis=0).mean() / 10 == pytest.approx(density, rel=0.02)  # of 30,000 samples: 0.4 %
+    # A data sheet counts positive frequencies only.
+    assert np.degrees(BMI160_GYR_DENSITY) * np.sqrt(2) == pytest.approx(0.007)
+    assert BMI160_ACC_DENSITY * np.sqrt(2) / GRAVITY == pytest.approx(180e-6)
 
 
 def test_three_kinds_of_noise_are_told_apart():

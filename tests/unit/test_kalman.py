@@ -107,3 +107,21 @@ def test_nothing_in_nothing_out():
     line = track(np.empty(0), np.empty(0))
     assert line.states.shape == (0, 2)
     assert kalman.smooth_line(line, acceleration_density=1.0).states.shape == (0, 2)
+
+
+def test_squared_innovations_of_a_right_model_stay_under_the_gate_as_often_as_it_says():
+    rng = np.random.default_rng(5)
+    covariance = np.array([[4.0, 1.5, 0.0], [1.5, 2.0, 0.3], [0.0, 0.3, 9.0]])
+    residuals = rng.multivariate_normal(np.zeros(3), covariance, 20_000)
+    squared = np.array([kalman.innovation_squared(residual, covariance) for residual in residuals])
+    for share in (0.5, 0.9, 0.99):
+        # Five standard deviations of a share of 20,000 draws.
+        assert np.mean(squared <= kalman.gate(share, 3)) == pytest.approx(share, abs=5 * np.sqrt(share * (1 - share) / 20_000))
+
+
+def test_a_step_without_a_measurement_only_predicts():
+    state, covariance = np.array([1.0, 2.0]), np.array([[4.0, 0.5], [0.5, 1.0]])
+    after, spread = kalman.filter_step(state, covariance, 2.0, np.nan, measured_std=STD, acceleration_density=DENSITY)
+    np.testing.assert_allclose(after, [5, 2])
+    # 4 + 2·2·0.5 + 2²·1 + 0.25·8/3; 0.5 + 2·1 + 0.25·2; 1 + 0.25·2
+    np.testing.assert_allclose(spread, [[10 + 2 / 3, 3.0], [3.0, 1.5]])

@@ -67,9 +67,9 @@ def test_sensors_are_as_bad_as_their_figures_say():
     # 180 draws tell a standard deviation to 1 / sqrt(360), 5 %; four of those.
     assert np.std(biases) == pytest.approx(sensors.gyr_bias, rel=0.21)
     noise = np.array([np.diff(motion.gyr[:799], axis=0).std() / np.sqrt(2) for motion in rests]).mean()
-    assert noise == pytest.approx(sensors.gyr_noise * np.sqrt(50), rel=0.05)
+    assert noise == pytest.approx(sensors.gyr_noise * np.sqrt(100), rel=0.05)
     noise = np.array([np.diff(motion.acc[:799], axis=0).std() / np.sqrt(2) for motion in rests]).mean()
-    assert noise == pytest.approx(sensors.acc_noise * np.sqrt(50), rel=0.05)
+    assert noise == pytest.approx(sensors.acc_noise * np.sqrt(100), rel=0.05)
 
 
 def test_an_attached_magnet_is_constant_in_the_sensor_and_only_while_it_is_there():

@@ -56,3 +56,31 @@ def test_an_error_has_a_part_about_the_vertical_and_a_tilt(pairs):
     heading, inclination = q.heading_and_inclination_between(q.multiply(q.multiply(about_up, tilt), truth), truth)
     np.testing.assert_allclose(heading, 0.3, atol=1e-7)
     np.testing.assert_allclose(inclination, 0.2, atol=1e-7)  # arccos near 1 keeps half of the digits
+
+
+def test_turning_at_a_rate_is_scipys_product_and_keeps_the_length():
+    rng = np.random.default_rng(3)
+    start, rates = np.array([0.5, 0.5, -0.5, 0.5]), rng.normal(0, 3, (200, 3))
+    expected = Rotation.from_quat(start, scalar_first=True) * Rotation.from_rotvec(0.01 * rates)
+    np.testing.assert_allclose(q.to_matrix(q.turned(start, rates, 0.01)), expected.as_matrix(), atol=1e-14)
+    orientation = start
+    for rate in rates:
+        orientation = q.turned(orientation, rate, 0.01)
+    assert abs(np.linalg.norm(orientation) - 1) < 1e-15
+
+
+def test_the_shortest_rotation_to_up_is_horizontal_and_ends_up():
+    for force in np.random.default_rng(4).normal(0, 10, (200, 3)):
+        rotation = q.upright(force)
+        np.testing.assert_allclose(q.rotate(rotation, force), [0, 0, np.linalg.norm(force)], atol=1e-13)
+        assert rotation[3] == 0
+        # Shortest: its angle is the one between the force and up.
+        angle = np.arccos(force[2] / np.linalg.norm(force))
+        assert np.linalg.norm(q.to_rotation_vector(rotation)) == pytest.approx(angle, abs=1e-7)
+    np.testing.assert_array_equal(q.upright(np.array([0.0, 0.0, -9.8])), [0, 1, 0, 0])
+
+
+@pytest.mark.parametrize("force", [[0.0, 0, 0], [np.nan, 0, 1], [np.inf, 0, 1]])
+def test_a_force_that_points_nowhere_is_refused(force):
+    with pytest.raises(ValueError, match="points nowhere"):
+        q.upright(np.array(force))

@@ -104,7 +104,7 @@ def _pip_tool(name: str, find: Callable[[], str | None], lost: str) -> Tool:
 TOOLS: tuple[Tool, ...] = (
     Tool("Python", platform.python_version, "the course", "sudo apt install python3-venv", "brew install python@3.11"),
     _pip_tool("JupyterLab", _package("jupyterlab"), "the notebooks: all labs"),
-    _pip_tool("PyTorch", _package("torch"), "models to convert: labs 01 to 04, 09 to 13, 22 to 25"),
+    _pip_tool("PyTorch", _package("torch"), "models to convert: labs 01 to 04, 06, 09 to 13, 22 to 25"),
     _pip_tool(
         "TensorFlow", _package("tensorflow-cpu", "tensorflow", "tensorflow-macos"), "models from Keras: labs 01, 02"
     ),
@@ -116,9 +116,9 @@ TOOLS: tuple[Tool, ...] = (
         "none: Apple's framework is on macOS only",
         "part of macOS",
     ),
-    _pip_tool("LiteRT", _package("ai-edge-litert"), "running .tflite models: labs 01, 02, 09, 13, 16, 25"),
-    _pip_tool("litert-torch", _package("litert-torch"), "PyTorch to .tflite: labs 01, 13, 25"),
-    _pip_tool("ai-edge-quantizer", _package("ai-edge-quantizer"), "int8 .tflite models: labs 01, 13, 25"),
+    _pip_tool("LiteRT", _package("ai-edge-litert"), "running .tflite models: labs 01, 02, 06, 09, 13, 16, 25"),
+    _pip_tool("litert-torch", _package("litert-torch"), "PyTorch to .tflite: labs 01, 06, 13, 25"),
+    _pip_tool("ai-edge-quantizer", _package("ai-edge-quantizer"), "int8 .tflite models: labs 01, 06, 13, 25"),
     _pip_tool("ExecuTorch", _package("executorch"), "making and running .pte models: labs 01, 04, 25"),
     _pip_tool("ONNX Runtime", _package("onnxruntime"), "running .onnx models: labs 01, 19, 24"),
     _pip_tool("Netron", _package("netron"), "a model's graph in the notebook: labs 01, 24"),
@@ -132,7 +132,7 @@ TOOLS: tuple[Tool, ...] = (
         "brew install openjdk@17",
     ),
     Tool(
-        "C++ compiler", _command("g++", "clang++"), "compiling native code: labs 01, 07, 14, 15, 16",
+        "C++ compiler", _command("g++", "clang++"), "compiling native code: labs 01, 06, 07, 14, 15, 16",
         "sudo apt install g++", "xcode-select --install",
     ),
     Tool("git", _command("git"), "pocketlab update; versions: labs 08, 19", "sudo apt install git", "brew install git"),

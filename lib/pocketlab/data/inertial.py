@@ -1,4 +1,9 @@
-"""What an inertial sensor measures on a known trajectory, with the noise and bias of a phone's."""
+"""What an inertial sensor measures on a known trajectory, with the noise and bias of a phone's.
+
+Everywhere in this library the density of white noise is what an Allan deviation shows at 1 s (of a gyroscope: the angle random
+walk): a sample's standard deviation is density · √(sample rate), and the variance of the integral grows by density² each second.
+Data sheets count positive frequencies only; their one-sided figure is √2 times as large.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +18,23 @@ from pocketlab.data.quaternions import conjugate, multiply, rotate, to_rotation_
 Array = NDArray[np.float64]
 
 GRAVITY = 9.80665  # m/s²
+# Bosch Sensortec, data sheet of BMI160, revision 0.8, 2015: one-sided densities of 0.007 °/s/√Hz and 180 µg/√Hz.
+BMI160_GYR_DENSITY = float(np.radians(0.007) / np.sqrt(2))  # rad/s/√Hz
+BMI160_ACC_DENSITY = float(180e-6 * GRAVITY / np.sqrt(2))  # m/s²/√Hz
 
 
 @dataclass(frozen=True)
 class ImuNoise:
-    """Noise of a phone's IMU. Default densities: Bosch BMI160 (data sheet BST-BMI160-DS000: 0.007 °/s/√Hz and 180 µg/√Hz).
+    """Noise of a phone's IMU. Default densities: those of BMI160.
 
-    gyr_density, acc_density: of white noise, in rad/s/√Hz and m/s²/√Hz; times the root of the sample rate, the standard
-    deviation of a sample.
+    gyr_density, acc_density: of white noise, in rad/s/√Hz and m/s²/√Hz, as the module's docstring defines them.
     gyr_walk, acc_walk: of the bias's random walk, in rad/s/√s and m/s²/√s; the defaults are chosen for this course.
     gyr_bias, acc_bias: standard deviations of the bias at the start, in rad/s and m/s². The defaults are assumed to be what a
     phone's own calibration leaves: a tenth of the data sheet's typical offsets (3 °/s and 40 mg).
     """
 
-    gyr_density: float = float(np.radians(0.007))
-    acc_density: float = 180e-6 * GRAVITY
+    gyr_density: float = BMI160_GYR_DENSITY
+    acc_density: float = BMI160_ACC_DENSITY
     gyr_walk: float = 2e-5
     acc_walk: float = 3e-4
     gyr_bias: float = float(np.radians(0.3))

@@ -6,8 +6,8 @@ The specific force is the second derivative of the position, analytic, plus grav
 sample before, as one with a low-pass does. The magnetometer sees the earth's field at its place plus the disturbance.
 
 Sensors. Each axis has white noise, a bias at turn-on, a bias that wanders (random walk), an error of its scale and some
-crosstalk from the others. Of the figures of `Sensors`, the noise densities are those of BMI160 (Bosch Sensortec, data sheet,
-revision 0.8, 2015: 0.007 °/s/√Hz and 180 µg/√Hz) and the magnetometer's pace is one of AK09918 (Asahi Kasei, data sheet, 2016).
+crosstalk from the others. Of the figures of `Sensors`, the noise densities are those of BMI160 (Bosch Sensortec 2015; see
+`pocketlab.data.inertial`) and the magnetometer's pace is one of AK09918 (Asahi Kasei, data sheet, 2016).
 Before a phone calibrates itself, offsets are much larger than here: typically ±3 °/s and ±40 mg (BMI160), up to ±300 µT (AK09911,
 a magnetometer of the same maker). What is left afterwards, and all other figures, are chosen for this course, of the order of a
 phone's sensors. The sensor of BROAD's six trials (`pocketlab.data.broad`) is alike: in their first seconds, at rest, its
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketlab.data.inertial import GRAVITY
+from pocketlab.data.inertial import BMI160_ACC_DENSITY, BMI160_GYR_DENSITY, GRAVITY
 from pocketlab.data.quaternions import conjugate, from_rotation_vector, multiply, rotate, to_rotation_vector
 
 Array = NDArray[np.float64]
@@ -47,15 +47,15 @@ _TABLE, _LIFT = np.array([0.3, 0.2, -0.4]), 1.5  # where the phone lies at rest,
 class Sensors:
     """Errors of one kind of sensors, as root mean squares over many of them, for each axis.
 
-    Densities are per √Hz of a one-sided spectrum, so that a sample's standard deviation is density · √(sample rate / 2), and an
-    Allan deviation shows white noise of density / √2. Walks are per √s. scale and crosstalk are relative.
+    Densities, per √Hz, are as `pocketlab.data.inertial` defines them: a sample's standard deviation is density · √(sample rate),
+    and a data sheet's one-sided figure is √2 times as large. Walks are per √s. scale and crosstalk are relative.
     """
 
-    gyr_noise: float = np.deg2rad(0.007)  # rad/s/√Hz
+    gyr_noise: float = BMI160_GYR_DENSITY  # rad/s/√Hz
     gyr_bias: float = np.deg2rad(0.3)  # rad/s
     gyr_walk: float = np.deg2rad(0.002)  # rad/s/√s
     gyr_scale: float = 0.005
-    acc_noise: float = 180e-6 * GRAVITY  # m/s²/√Hz
+    acc_noise: float = BMI160_ACC_DENSITY  # m/s²/√Hz
     acc_bias: float = 0.004 * GRAVITY  # m/s²
     acc_scale: float = 0.003
     mag_noise: float = 0.5  # µT for each sample
@@ -249,9 +249,9 @@ def _measure(
     rng: np.random.Generator, t: Array, rate: float, sensors: Sensors, turning: Array, force: Array, field: Array
 ) -> tuple[Array, Array, Array]:
     """What the three sensors make of angular rates, forces and fields (N, 3) in their frame."""
-    gyr = _sense(rng, turning, sensors.gyr_noise * np.sqrt(rate / 2), sensors.gyr_bias, sensors.gyr_scale)
+    gyr = _sense(rng, turning, sensors.gyr_noise * np.sqrt(rate), sensors.gyr_bias, sensors.gyr_scale)
     gyr += np.cumsum(rng.standard_normal(gyr.shape), axis=0) * sensors.gyr_walk / np.sqrt(rate)
-    acc = _sense(rng, force, sensors.acc_noise * np.sqrt(rate / 2), sensors.acc_bias, sensors.acc_scale)
+    acc = _sense(rng, force, sensors.acc_noise * np.sqrt(rate), sensors.acc_bias, sensors.acc_scale)
     mag = _sense(rng, field, sensors.mag_noise, sensors.mag_bias, sensors.mag_scale)
     measured_s = np.floor(t * sensors.mag_rate + 1e-9) / sensors.mag_rate
     return gyr, acc, mag[np.floor(measured_s * rate + 1e-9).astype(int)]

@@ -46,6 +46,28 @@ def from_rotation_vector(vectors: Array) -> Array:
     return np.concatenate([np.cos(angles / 2), 0.5 * np.sinc(angles / (2 * np.pi)) * vectors], axis=-1)
 
 
+def turned(q: Array, rate: Array, seconds: float) -> Array:
+    """Return orientations (…, 4) after some seconds at constant rates (…, 3), in rad/s about the sensor's own axes; exact."""
+    result = multiply(q, from_rotation_vector(rate * seconds))
+    return np.asarray(result / np.linalg.norm(result, axis=-1, keepdims=True))
+
+
+def upright(force: Array) -> Array:
+    """Return the shortest rotation (4,) that turns a specific force (3,) upwards: what gravity says of an orientation.
+
+    A force that points straight down is turned about the x axis. Raises ValueError for a force of zero or not finite.
+    """
+    norm = np.linalg.norm(force)
+    if not 0 < norm < np.inf:
+        raise ValueError(f"A force of {force} points nowhere, so it does not say which way is up.")
+    x, y, z = force / norm
+    if 1 + z < 1e-9:
+        return np.array([0.0, 1.0, 0.0, 0.0])
+    # Between the force and up: the quaternion (1 + cos, axis · sin) is twice as long as its half angle has it, so normalize.
+    q = np.array([1 + z, y, -x, 0.0])
+    return np.asarray(q / np.linalg.norm(q))
+
+
 def to_rotation_vector(q: Array) -> Array:
     """Return rotation vectors (…, 3), in rad, of unit quaternions (…, 4); their angles are at most π."""
     q = np.where(q[..., :1] < 0, -q, q)

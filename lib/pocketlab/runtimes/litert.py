@@ -29,11 +29,12 @@ def export(
     quantization: str | None = None,
     representative: np.ndarray | Iterable[np.ndarray] | None = None,
     per_channel: bool = True,
+    keep_float: str | None = None,
 ) -> ModelFile:
     """Convert a PyTorch model to .tflite, in float32 or quantized.
 
     example: (batch, …), an input of the shape that the file will take, or a tuple with one for each input.
-    quantization, representative, per_channel: see `quantize_file`; None keeps float32. The model is converted in
+    quantization, representative, per_channel, keep_float: see `quantize_file`; None keeps float32. The model is converted in
     evaluation mode and left as it was.
 
     Raises ValueError for options that do not go together.
@@ -50,7 +51,14 @@ def export(
     with tempfile.TemporaryDirectory() as folder:
         float_path = Path(folder) / "float.tflite"
         _convert(model, examples, float_path)
-        return quantize_file(float_path, path, quantization, representative=representative, per_channel=per_channel)
+        return quantize_file(
+            float_path,
+            path,
+            quantization,
+            representative=representative,
+            per_channel=per_channel,
+            keep_float=keep_float,
+        )
 
 
 def _convert(model: torch.nn.Module, examples: tuple[torch.Tensor, ...], path: Path) -> None:

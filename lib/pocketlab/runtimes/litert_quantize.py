@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -41,6 +42,7 @@ def quantize_file(
     *,
     representative: np.ndarray | Iterable[np.ndarray] | None = None,
     per_channel: bool = True,
+    keep_float: str | None = None,
 ) -> ModelFile:
     """Quantize the float file `path_in` into `path_out`.
 
@@ -51,6 +53,8 @@ def quantize_file(
     smallest to the largest value seen (the quantizer's default, a moving average, depends on the order of the inputs).
     per_channel: a scale for each output channel of a weight, instead of one for the whole tensor. Activations have one
     scale per tensor in any case, and with "dynamic_int8" depthwise weights have one per channel in any case.
+    keep_float: operators with this text in their names stay in float32, and so do the file's inputs. A converted operator has
+    the names of the modules that it was in, so this can be a submodule's name.
 
     Raises ModelFileError for a damaged `path_in`, ValueError for options or inputs that do not fit.
     """
@@ -63,6 +67,8 @@ def quantize_file(
     with _litert.own_errors(path_in, "quantized"), _litert.quiet():
         quantizer = _import_quantizer().Quantizer(str(path_in))
         _add_recipe(quantizer, quantization, per_channel)
+        if keep_float is not None:
+            _exempt(quantizer, keep_float)
         ranges = None if inputs is None else _calibrate(quantizer, path_in, inputs)
         result = quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     path_out.parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +102,15 @@ def _add_recipe(quantizer: Any, quantization: str, per_channel: bool) -> None:
         quantizer.add_static_config(*every, activation_num_bits=8, weight_num_bits=8, weight_granularity=granularity)
     else:
         quantizer.add_weight_only_config(*every, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING)
+
+
+def _exempt(quantizer: Any, keep_float: str) -> None:
+    """Overrule the recipe for operators with a text in their names, and for inputs."""
+    from ai_edge_quantizer.algorithm_manager import AlgorithmName
+    from ai_edge_quantizer.qtyping import TFLOperationName
+
+    for scope, operator in ((re.escape(keep_float), TFLOperationName.ALL_SUPPORTED), (".*", TFLOperationName.INPUT)):
+        quantizer.update_quantization_recipe(scope, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)
 
 
 def _calibrate(quantizer: Any, path: Path, inputs: CalibrationInputs) -> dict[str, Any]:

@@ -154,8 +154,8 @@ def allan_deviation(rates: ArrayLike, sample_rate_hz: float) -> tuple[Array, Arr
 class NoiseFigures:
     """What an Allan deviation says of a sensor, in its unit u (rad/s for a gyroscope).
 
-    white_noise N: u/√Hz, the angle random walk; a sample's standard deviation is N · √(sample rate). bias_instability B: u.
-    rate_random_walk K: u/√s.
+    white_noise N: u/√Hz, the angle random walk, which is the deviation at 1 s; a sample's standard deviation is N · √(sample
+    rate), and a data sheet's one-sided figure is √2 N. bias_instability B: u. rate_random_walk K: u/√s.
     """
 
     white_noise: float

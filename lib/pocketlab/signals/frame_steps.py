@@ -24,12 +24,15 @@ _DTYPES = ("float32", "uint8", "int8")
 
 
 def to_rgb(frame: YuvFrame) -> Image:
-    """Return a frame's colors; the four pixels of a block share its U and V, as `cv2.cvtColorTwoPlane` has it."""
+    """Return a frame's colors; the four pixels of a block share its U and V, as `cv2.cvtColorTwoPlane` has it.
+
+    OpenCV multiplies bytes in fixed point here: a few colors in a hundred are one level off the exact, rounded ones.
+    """
     y, u, v = (np.ascontiguousarray(plane) for plane in frame.planes())
     size = (frame.format.width, frame.format.height)
     u, v = (cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST) for plane in (u, v))
     matrix = yuv_to_rgb_matrix(frame.format.color, frame.format.full_range)
-    return np.asarray(cv2.transform(cv2.merge([y, u, v]), matrix), np.uint8)  # rounds, and keeps to 0 to 255
+    return np.asarray(cv2.transform(cv2.merge([y, u, v]), matrix), np.uint8)  # keeps to 0 to 255
 
 
 def crop(image: Image, box: Crop) -> Image:

@@ -32,6 +32,7 @@ MAGNETOMETER_UNITS = ((1e6, "tesla"), (1e3, "millitesla"), (1e2, "gauss"), (1e-3
 EARTH_FIELD_UT = (10.0, 150.0)
 LARGEST_RATE = 35.0  # rad/s: ±2,000 °/s, the widest range of most phones' gyroscopes
 LARGEST_BIAS = 0.5  # rad/s: more than usual zero-rate offsets: ±3 °/s (data sheet of BMI160), ±20 °/s (of MPU-6050)
+JUDGED = 4000  # samples, spread over a record, whose sizes are judged
 BLOCK_S = 0.1  # over which a rate and a direction of gravity are averaged before they are compared
 SMALLEST_RANGE = {"gyroscope": 4.3, "accelerometer": 19.0}  # rad/s and m/s²: ±250 °/s and ±2 g
 
@@ -101,11 +102,16 @@ def check_units(gyr: Array, acc: Array, mag: Array | None, sample_rate_hz: float
 
 
 def _median_norm(samples: Array, what: str) -> float:
-    norms = np.sqrt(np.einsum("ij,ij->i", samples, samples))
-    norms = norms[np.isfinite(norms)]
-    if len(norms) == 0:
+    some = _some(samples)
+    if len(some) == 0:
         raise ValueError(f"The {what} measured nothing: all its samples are missing. Check how it was read, or leave it out.")
-    return float(np.median(norms))
+    return float(np.median(np.linalg.norm(some, axis=1)))
+
+
+def _some(samples: Array) -> Array:
+    """Return rows (N, 3) that are not missing, at most about JUDGED of them, spread evenly over the record."""
+    known = np.flatnonzero(~np.isnan(samples[:, 0]))
+    return samples[known[:: 1 + len(known) // JUDGED]]
 
 
 def _check_accelerometer(acc: Array) -> None:
@@ -154,7 +160,7 @@ def _check_gyroscope(gyr: Array, acc: Array, sample_rate_hz: float) -> None:
             f"The median rate of the gyroscope is {norm:.4g} rad/s, more than a phone's can measure. If it is degrees per "
             f"second, multiply gyr by {DEGREE:.6g}."
         )
-    if claimed > LARGEST_BIAS and np.nanstd(acc, axis=0).max() < 0.3 and np.nanstd(gyr, axis=0).max() < 0.2 * norm:
+    if claimed > LARGEST_BIAS and _some(acc).std(axis=0).max() < 0.3 and _some(gyr).std(axis=0).max() < 0.2 * norm:
         raise ValueError(
             f"The accelerometer is at rest, but the gyroscope says {norm:.3g} rad/s, far more than a bias. If it is degrees per "
             f"second, multiply gyr by {DEGREE:.6g}."
@@ -211,18 +217,29 @@ def saturated(samples: Array, what: str) -> NDArray[np.bool_]:
     An end of the range is a value that an axis holds at least ten times, never exceeds, and that is not below ±250 °/s or ±2 g,
     the smallest ranges that are common (some gyroscopes have ±125 °/s too: its end is not seen).
     """
-    result = np.zeros(len(samples), dtype=bool)
-    for sign in (1, -1):
-        for axis in (sign * samples).T:
-            end = np.max(axis, initial=-np.inf, where=~np.isnan(axis))
-            pinned: NDArray[np.bool_] = axis == end
-            if end < SMALLEST_RANGE[what] or pinned.sum() < 10 or pinned.all():
-                continue
-            middle = pinned[:-2] & pinned[1:-1] & pinned[2:]
-            result[:-2] |= middle
-            result[1:-1] |= middle
-            result[2:] |= middle
+    result = np.zeros(len(samples), dtype=np.bool_)
+    _mark_saturated(samples, SMALLEST_RANGE[what], result)
     return result
+
+
+@compiled
+def _mark_saturated(samples: Array, smallest: float, result: NDArray[np.bool_]) -> None:
+    for axis in range(3):
+        for sign in (1.0, -1.0):
+            end, held = -math.inf, 0
+            for n in range(len(samples)):
+                value = sign * samples[n, axis]
+                if value > end:
+                    end, held = value, 1
+                elif value == end:
+                    held += 1
+            if end < smallest or held < 10 or held == len(samples):
+                continue
+            in_a_row = 0
+            for n in range(len(samples)):
+                in_a_row = in_a_row + 1 if sign * samples[n, axis] == end else 0
+                if in_a_row >= 3:
+                    result[n - 2 : n + 1] = True
 
 
 def check_timestamps(t_s: ArrayLike) -> list[Gap]:

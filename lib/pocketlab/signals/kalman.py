@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 Array = NDArray[np.float64]
 
@@ -38,17 +39,33 @@ def filter_line(times: Array, measured: Array, *, measured_std: float, accelerat
     state, covariance = np.zeros(2), np.diag([1e12, 1e4])
     states, covariances = np.empty((len(times), 2)), np.empty((len(times), 2, 2))
     for i, position in enumerate(measured):
-        if i:
-            transition, noise = _line_step(times[i] - times[i - 1], acceleration_density)
-            state = transition @ state
-            covariance = transition @ covariance @ transition.T + noise
-        if np.isfinite(position):
-            gain = covariance[:, 0] / (covariance[0, 0] + measured_std**2)
-            state = state + gain * (position - state[0])
-            kept = np.eye(2) - np.outer(gain, [1.0, 0.0])
-            covariance = kept @ covariance @ kept.T + measured_std**2 * np.outer(gain, gain)  # Joseph: stays positive
+        interval = times[i] - times[i - 1] if i else 0.0
+        state, covariance = filter_step(
+            state, covariance, interval, position, measured_std=measured_std, acceleration_density=acceleration_density
+        )
         states[i], covariances[i] = state, covariance
     return Line(times, states, covariances)
+
+
+def filter_step(
+    state: Array,
+    covariance: Array,
+    interval: float,
+    position: float,
+    *,
+    measured_std: float,
+    acceleration_density: float,
+) -> tuple[Array, Array]:
+    """Return state (2,) and covariance (2, 2) after an interval in s and a measured position in m; NaN: nothing was measured."""
+    transition, noise = _line_step(interval, acceleration_density)
+    state = transition @ state
+    covariance = transition @ covariance @ transition.T + noise
+    if np.isfinite(position):
+        gain = covariance[:, 0] / (covariance[0, 0] + measured_std**2)
+        state = state + gain * (position - state[0])
+        kept = np.eye(2) - np.outer(gain, [1.0, 0.0])
+        covariance = kept @ covariance @ kept.T + measured_std**2 * np.outer(gain, gain)  # Joseph: stays positive
+    return state, covariance
 
 
 def smooth_line(line: Line, *, acceleration_density: float) -> Line:
@@ -67,6 +84,20 @@ def _line_step(interval: float, density: float) -> tuple[Array, Array]:
     transition = np.array([[1.0, interval], [0.0, 1.0]])
     noise = density**2 * np.array([[interval**3 / 3, interval**2 / 2], [interval**2 / 2, interval]])
     return transition, noise
+
+
+def innovation_squared(residual: Array, covariance: Array) -> float:
+    """Return how surprising a residual (n,) is that has a covariance (n, n): its squared distance in standard deviations.
+
+    Where the model is right it has a chi-squared distribution of n degrees of freedom (normalized innovation squared; Bar-Shalom,
+    Li, Kirubarajan 2001, section 5.4).
+    """
+    return float(residual @ np.linalg.solve(covariance, residual))
+
+
+def gate(share: float, dimensions: int) -> float:
+    """Return the bound under which this share of a right model's squared innovations lie."""
+    return float(chi2.ppf(share, dimensions))
 
 
 def checked_times(times: Array) -> Array:

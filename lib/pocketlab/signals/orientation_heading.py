@@ -5,12 +5,19 @@ the place stands still there, the offset b of a magnet that moves along (a louds
 are linear, so a Kalman filter finds them without knowing the heading; the heading is then the direction of h. Its gain comes
 from how much the gyroscope's heading is worth (the drift of h) and how much fields differ from place to place (the noise).
 
-Two such filters run side by side, as two hypotheses: the magnetometer is calibrated (b is small), or it is not (b can be
-anything). The likelihood of what each of them foresees weighs them. Readings that a hypothesis finds unlikely count less, the
-more unlikely the less (after Student's distribution): a magnet on the table passes. Where readings stay unlikely a magnet may
-have come: the second hypothesis begins anew with the field that was known and any offset. Where that does not help for long, the
-first begins anew, with any field. Source of the weighing: Blom and Bar-Shalom 1988 (The interacting multiple model algorithm),
-without its mixing.
+How much fields differ is learned from what the readings differ from what was foreseen, by expectation and maximization with
+forgetting (Dempster, Laird and Rubin 1977, Maximum likelihood from incomplete data via the EM algorithm): in a room that is
+bent the gyroscope is trusted for longer.
+
+Two such filters run side by side, as two hypotheses: the magnetometer is calibrated (b is zero), or it is not (b can be
+anything). The likelihood of what each of them foresees weighs them, but only as far as the phone turns: in one pose an offset
+and a place look the same. Nor would a small b be worth its price: an arm turns what it carries along, so that small turns and
+places go together, and the bends of a room would be taken for an offset.
+
+Readings that a hypothesis finds unlikely count less, the more unlikely the less (after Student's distribution): a magnet on the
+table passes. Where readings stay unlikely under both, a magnet may have come: the second hypothesis begins anew with the field
+that was known and any offset. Where readings stay unlikely for long, the first begins anew, with any field. Source of the
+weighing: Blom and Bar-Shalom 1988 (The interacting multiple model algorithm), without its mixing.
 """
 
 from __future__ import annotations
@@ -32,9 +39,10 @@ FREEDOM = 4.0  # degrees of freedom of Student's distribution
 class Heading(NamedTuple):
     """What is known under each of the two hypotheses: mean (2, 6) of field and offset in µT, covariance (2, 6, 6).
 
-    evidence (2,): logarithms of their likelihoods. unlikely (2,): seconds for which readings have been unlikely under the better
-    one, since a new magnet was thought of and since another place was.
+    evidence (2,): logarithms of their likelihoods. unlikely (2,): seconds for which readings have been unlikely under both, since
+    a new magnet was thought of, and under the better one, since another place was.
     angle: rotation in rad about the vertical that turns the inertial frame to north, and its variance. used: seconds of readings.
+    room: variance of the field from place to place, µT². pose (3, 3): slow mean of the rotation.
     """
 
     mean: Array
@@ -43,31 +51,35 @@ class Heading(NamedTuple):
     unlikely: Array
     angle: Array
     used: Array
+    room: Array
+    pose: Array
 
 
 class HeadingNoise(NamedTuple):
     """Constants of the filter in µT and seconds; see `orientation_pocketlab.Settings` for what they mean."""
 
-    place: float
+    place_floor: float
     place_time: float
+    learn_time: float
     mag_lag: float
     field: float
     field_walk: float
-    calibrated: float
     magnet: float
     offset_walk: float
     doubt: float
     certainty: float
-    evidence_time: float
+    evidence_angle: float
+    pose_time: float
     patience: float
     resignation: float
 
 
-def new_heading(field: float, calibrated: float, magnet: float, doubt: float) -> Heading:
-    """Return filters that know how large fields and offsets can be (µT), and how doubtful a calibration is (0 to 1)."""
-    covariance = np.stack([np.diag([field**2] * 3 + [offset**2] * 3) for offset in (calibrated, magnet)])
-    evidence = np.log(np.array([1 - doubt, doubt]))
-    return Heading(np.zeros((2, 6)), covariance, evidence, np.zeros(2), np.array([0.0, math.pi**2]), np.zeros(1))
+def new_heading(field: float, magnet: float, place: float, doubt: float) -> Heading:
+    """Return filters that know how large fields, offsets of magnets and differences of places are (µT); doubt: 0 to 1."""
+    covariance = np.stack([np.diag([field**2] * 3 + [offset**2] * 3) for offset in (0.0, magnet)])
+    evidence, angle = np.log(np.array([1 - doubt, doubt])), np.array([0.0, math.pi**2])
+    room = np.array([float(place) ** 2])
+    return Heading(np.zeros((2, 6)), covariance, evidence, np.zeros(2), angle, np.zeros(1), room, np.zeros((3, 3)))
 
 
 @compiled
@@ -81,16 +93,20 @@ def observe(
     """
     # While it turns, a reading that comes late is off by the angle that was turned meanwhile.
     lag2 = turned * noise.mag_lag**2 * (field[0] ** 2 + field[1] ** 2 + field[2] ** 2)
-    surprise = np.zeros(2)
+    news = _news(state, matrix, turned, seconds, noise)
+    surprise, learned = np.zeros(2), np.zeros(2)
     for which in range(2):
-        _predict(state.mean[which], state.covariance[which], drift, seconds, noise)
-        surprise[which] = _correct(state, which, matrix, field, noise.place**2 + lag2, seconds, noise)
+        _predict(state, which, drift, seconds, noise)
+        surprise[which], learned[which] = _correct(state, which, matrix, field, lag2, news, seconds, noise)
     best = max(state.evidence[0], state.evidence[1])
     for which in range(2):
         state.evidence[which] = max(-noise.certainty, state.evidence[which] - best)
     better = CALIBRATED if state.evidence[CALIBRATED] >= state.evidence[MAGNET] else MAGNET
-    for k in range(2):
-        state.unlikely[k] = max(0.0, state.unlikely[k] + (seconds if surprise[better] > FREEDOM else -seconds))
+    gain = 1.0 - math.exp(-seconds / noise.learn_time)
+    state.room[0] = max(noise.place_floor**2, state.room[0] + gain * (learned[better] - state.room[0]))
+    least = min(surprise[CALIBRATED], surprise[MAGNET])
+    state.unlikely[0] = max(0.0, state.unlikely[0] + (seconds if least > FREEDOM else -seconds))
+    state.unlikely[1] = max(0.0, state.unlikely[1] + (seconds if surprise[better] > FREEDOM else -seconds))
     if state.unlikely[0] > noise.patience:
         _suspect_magnet(state, better, noise)
     if state.unlikely[1] > noise.resignation:
@@ -100,28 +116,58 @@ def observe(
 
 
 @compiled
-def _predict(mean: Array, covariance: Array, drift: float, seconds: float, noise: HeadingNoise) -> None:
-    east, north = mean[0], mean[1]
+def _news(state: Heading, matrix: Array, turned: float, seconds: float, noise: HeadingNoise) -> float:
+    """How much of the evidence of a reading is new, from 0 to 1: as far as the phone turns, and is turned away from its mean."""
+    gain = 1.0 if state.used[0] == 0.0 else 1.0 - math.exp(-seconds / noise.pose_time)
+    away2 = 3.0  # squared angle in rad between a pose and the mean one, where it is small
+    for i in range(3):
+        for k in range(3):
+            state.pose[i, k] += gain * (matrix[i, k] - state.pose[i, k])
+            away2 -= matrix[i, k] * state.pose[i, k]
+    return min(1.0, seconds * math.sqrt(turned) / noise.evidence_angle) * min(1.0, max(0.0, away2))
+
+
+@compiled
+def _predict(state: Heading, which: int, drift: float, seconds: float, noise: HeadingNoise) -> None:
+    covariance = state.covariance[which]
+    east, north = state.mean[which, 0], state.mean[which, 1]
     covariance[0, 0] += drift * north * north
     covariance[1, 1] += drift * east * east
     covariance[0, 1] -= drift * east * north
     covariance[1, 0] -= drift * east * north
     for axis in range(3):
         covariance[FIELD + axis, FIELD + axis] += seconds * noise.field_walk**2
-        covariance[OFFSET + axis, OFFSET + axis] += seconds * noise.offset_walk**2
+        if which == MAGNET:
+            covariance[OFFSET + axis, OFFSET + axis] += seconds * noise.offset_walk**2
 
 
 @compiled
 def _correct(
-    state: Heading, which: int, matrix: Array, field: Array, reading2: float, seconds: float, noise: HeadingNoise
-) -> float:
-    """Correct one hypothesis; return how surprising the reading was: its squared distance in standard deviations."""
+    state: Heading,
+    which: int,
+    matrix: Array,
+    field: Array,
+    lag2: float,
+    news: float,
+    seconds: float,
+    noise: HeadingNoise,
+) -> tuple[float, float]:
+    """Correct one hypothesis by a reading.
+
+    Returns how surprising it was, its squared distance in standard deviations, and what it says of the room's variance.
+    """
     mean, covariance = state.mean[which], state.covariance[which]
     gains, spread, innovation = _foresee(mean, covariance, matrix, field)
+    reading2 = state.room[0] + lag2
     inverse, determinant = _inverse(spread, reading2)
     surprise = _square(inverse, innovation)
     likelihood = -0.5 * math.log(determinant) - 0.5 * (FREEDOM + 3) * math.log(1 + surprise / FREEDOM)
-    state.evidence[which] += likelihood * min(1.0, seconds / noise.evidence_time)
+    state.evidence[which] += likelihood * news
+    # The mean square, given the reading, of that part of it which is the room's.
+    others2 = (spread[0, 0] + spread[1, 1] + spread[2, 2]) / 3.0 + lag2
+    share = state.room[0] / (state.room[0] + others2)
+    square = (innovation[0] ** 2 + innovation[1] ** 2 + innovation[2] ** 2) / 3.0
+    learned = share * others2 + share * share * square * min(1.0, (FREEDOM + 3) / (FREEDOM + surprise))
     # Neighbors in time are neighbors in space: fields that differ from place to place are one reading in each place_time.
     variance = reading2 * max(1.0, noise.place_time / seconds)
     inverse, _ = _inverse(spread, variance * max(1.0, surprise / FREEDOM) ** 2)
@@ -134,7 +180,7 @@ def _correct(
         for axis in range(3):
             for k in range(3):
                 mean[i] += gains[i, axis] * inverse[axis, k] * innovation[k]
-    return surprise
+    return surprise, learned
 
 
 @compiled
@@ -199,12 +245,12 @@ def _suspect_magnet(state: Heading, better: int, noise: HeadingNoise) -> None:
 
 @compiled
 def _begin_again(state: Heading, noise: HeadingNoise) -> None:
-    """Forget the field: what both hypotheses have found unlikely for long is another place."""
+    """Forget the field: what the better hypothesis has found unlikely for long is another place."""
     for i in range(SIZE):
         state.mean[CALIBRATED, i] = 0.0
         for k in range(SIZE):
             state.covariance[CALIBRATED, i, k] = 0.0
-        state.covariance[CALIBRATED, i, i] = noise.calibrated**2 if i >= OFFSET else noise.field**2
+        state.covariance[CALIBRATED, i, i] = 0.0 if i >= OFFSET else noise.field**2
     state.evidence[CALIBRATED], state.evidence[MAGNET] = math.log(noise.doubt), 0.0
     state.unlikely[1] = 0.0
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlab.data.compiled import compiled
-from pocketlab.data.inertial import GRAVITY
+from pocketlab.data.inertial import BMI160_ACC_DENSITY, BMI160_GYR_DENSITY, GRAVITY
 from pocketlab.signals.orientation_heading import Heading, HeadingNoise, new_heading, observe
 from pocketlab.signals.orientation_inclination import (
     GYR_BIAS,
@@ -44,18 +44,17 @@ UPDATE_RATE_HZ = 25.0  # of both filters: well above the frequencies of hands, w
 class Settings:
     """Physical figures of sensors, motion and fields; standard deviations where nothing else is said.
 
-    Densities are per √Hz, walks per √s: an integral's variance grows by density² each second (with a one-sided density, as in
-    `pocketlab.data.motion`, by half of that: the rest is margin). BMI160 and AK09918 stand for figures of their data sheets
-    (Bosch Sensortec 2015, Asahi Kasei 2016). All others were chosen for this course: errors of the sensors of a phone's order,
-    motion and fields with `pocketlab.data.motion`, over many seeds.
+    Densities are per √Hz, as `pocketlab.data.inertial` defines them, walks per √s. BMI160 and AK09918 stand for figures of their
+    data sheets (Bosch Sensortec 2015, Asahi Kasei 2016). All others were chosen for this course: errors of the sensors of a
+    phone's order, motion and fields with `pocketlab.data.motion`, over many seeds.
     """
 
-    gyr_noise: float = float(np.deg2rad(0.007))  # rad/s/√Hz: BMI160
-    gyr_scale: float = 0.005  # relative error of the gyroscope's scale and axes
+    gyr_noise: float = BMI160_GYR_DENSITY  # rad/s/√Hz: BMI160
+    gyr_scale: float = 0.01  # relative error of the gyroscope's scale and axes
     gyr_bias: float = float(np.deg2rad(0.7))  # rad/s at turn-on
     gyr_walk: float = float(np.deg2rad(0.003))  # rad/s/√s
     gyr_bias_limit: float = float(np.deg2rad(3.0))  # rad/s: what is larger is no bias; typical offset of BMI160
-    acc_noise: float = 180e-6 * GRAVITY  # m/s²/√Hz: BMI160
+    acc_noise: float = BMI160_ACC_DENSITY  # m/s²/√Hz: BMI160
     acc_bias: float = 0.005 * GRAVITY  # m/s²
     acc_walk: float = 1e-4  # m/s²/√s
     tilt: float = 0.2  # rad, of the inclination that the first sample gives
@@ -69,17 +68,19 @@ class Settings:
     rest_acc: float = 0.1  # m/s² from the mean, at most, at rest
     rest_time: float = 1.5  # s of stillness before it counts as rest
     rest_noise: float = float(np.deg2rad(0.02))  # rad/s·√s, of the bias read at rest
-    place: float = 2.0  # µT by which fields differ from place to place
+    place: float = 4.0  # µT by which fields indoors differ from place to place, until readings have said it
+    place_floor: float = 1.0  # µT of them at least: 2 % of the field, for the magnetometer's scale and axes
     place_time: float = 2.0  # s until a phone is at another place
+    learn_time: float = 10.0  # s in which it is learned how much fields differ
     mag_lag: float = 0.005  # s, age of a reading: half the period of 100 Hz (AK09918)
     field: float = 40.0  # µT, of each component of the earth's field
     field_walk: float = 0.1  # µT/√s
-    calibrated: float = 1.5  # µT of offset that a calibration leaves
     magnet: float = 100.0  # µT of offset that an attached magnet makes
     offset_walk: float = 0.02  # µT/√s
     doubt: float = 0.005  # probability that a magnetometer is not calibrated
     certainty: float = 10.0  # logarithm of the odds beyond which evidence no longer counts
-    evidence_time: float = 0.3  # s until a reading is new evidence
+    evidence_angle: float = 0.5  # rad until a reading is new evidence
+    pose_time: float = 20.0  # s over which a phone's mean pose is taken
     patience: float = 1.0  # s of unlikely readings until a new magnet is thought of
     resignation: float = 10.0  # s of unlikely readings until another place is
     drift_time: float = 10.0  # s for which the error of the bias turns the heading before the magnetometer stops it
@@ -123,7 +124,7 @@ def start(sample_rate_hz: float, settings: Settings, with_mag: bool) -> State:
         raise ValueError(f"A sample rate of {sample_rate_hz} Hz: give the number of samples in a second, above 0.")
     return State(
         new_inclination(settings.tilt, settings.gyr_bias, settings.acc_bias),
-        new_heading(settings.field, settings.calibrated, settings.magnet, settings.doubt),
+        new_heading(settings.field, settings.magnet, settings.place, settings.doubt),
         Sums(np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(3), np.zeros((3, 3))),
         np.array([0, 0, 0, 0, 1, 0, with_mag], np.int64),
     )
@@ -170,13 +171,18 @@ def _run(
     """Orientations (N, 4), and the variances (N,) of their inclination and heading together, in rad²."""
     if bool(state.counts[WITH_MAG]) != (mag is not None):
         raise ValueError("A stream has a magnetometer from its start on, or none: pass mag as `start` was told.")
+    quat, variance = np.empty((len(gyr), 4)), np.empty(len(gyr))
+    _loop(gyr, acc, acc if mag is None else mag, state, *constants(sample_rate_hz, settings), quat, variance)
+    return quat, variance
+
+
+def constants(sample_rate_hz: float, settings: Settings) -> tuple[_Timing, InclinationNoise, HeadingNoise]:
+    """Return what the loop takes besides samples and state, and never changes."""
     samples = max(1, round(sample_rate_hz / UPDATE_RATE_HZ))
     timing = _Timing(1.0 / sample_rate_hz, samples, float(settings.drift_time))
     inclination = InclinationNoise(*(float(getattr(settings, name)) for name in InclinationNoise._fields))
     heading = HeadingNoise(*(float(getattr(settings, name)) for name in HeadingNoise._fields))
-    quat, variance = np.empty((len(gyr), 4)), np.empty(len(gyr))
-    _loop(gyr, acc, acc if mag is None else mag, state, timing, inclination, heading, quat, variance)
-    return quat, variance
+    return timing, inclination, heading
 
 
 def _reverse(state: State) -> None:
@@ -204,7 +210,7 @@ def _loop(
     quat: Array,
     variance: Array,
 ) -> None:
-    inclination, heading, counts = state.inclination, state.heading, state.counts
+    inclination, heading, sums, counts = state
     q, covariance = inclination.q, inclination.covariance
     matrix = np.empty((3, 3))
     for n in range(len(gyr)):
@@ -212,7 +218,7 @@ def _loop(
             upright(q, acc[n])
             counts[BEGUN] = 1
         if counts[BEGUN] == 1:
-            _add(state, gyr[n], acc[n], mag[n], timing.period, matrix)
+            _add(sums, counts, q, inclination.gyr_bias, inclination.acc_bias, gyr[n], acc[n], mag[n], timing.period, matrix)
             if counts[UNTIL] == 0:
                 _update(state, timing, inclination_noise, heading_noise)
                 counts[UNTIL] = timing.samples
@@ -225,18 +231,30 @@ def _loop(
 
 
 @compiled
-def _add(state: State, gyr: Array, acc: Array, mag: Array, period: float, matrix: Array) -> None:
-    """Turn the orientation by one sample, and add the sample up; matrix (3, 3): room for the rotation."""
-    inclination, sums, counts = state.inclination, state.sums, state.counts
-    bias, acc_bias = inclination.gyr_bias, inclination.acc_bias
+def _add(
+    sums: Sums,
+    counts: NDArray[np.int64],
+    q: Array,
+    bias: Array,
+    acc_bias: Array,
+    gyr: Array,
+    acc: Array,
+    mag: Array,
+    period: float,
+    matrix: Array,
+) -> None:
+    """Turn the orientation by one sample, and add the sample up; matrix (3, 3): room for the rotation.
+
+    It takes the arrays it needs instead of the whole state, because every array that is handed on costs time, at each sample.
+    """
     counts[SAMPLES] += 1
     counts[UNTIL] -= 1
     if math.isfinite(gyr[0] + gyr[1] + gyr[2]):
-        turn(inclination.q, (gyr[0] - bias[0]) * period, (gyr[1] - bias[1]) * period, (gyr[2] - bias[2]) * period)
+        turn(q, (gyr[0] - bias[0]) * period, (gyr[1] - bias[1]) * period, (gyr[2] - bias[2]) * period)
         counts[GYR] += 1
         for axis in range(3):
             sums.gyr[axis] += gyr[axis]
-    rotation_matrix(inclination.q, matrix)
+    rotation_matrix(q, matrix)
     for i in range(3):
         for k in range(3):
             sums.rotation[i, k] += matrix[i, k]

@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
 from pocketlab.data.quaternions import to_matrix
 from pocketlab.data.scene import Frame, PinholeCamera
-from pocketlab.signals.kalman import checked_orientations, checked_rows, checked_times
+from pocketlab.signals.kalman import checked_orientations, checked_rows, checked_times, gate, innovation_squared
 from pocketlab.signals.visual_state import (
     DEFAULT_NOISE,
     State,
@@ -102,7 +101,7 @@ def constraint(
     free = np.linalg.qr(by_point, mode="complete")[0][:, 3:]  # what no shift of the landmark can explain
     residual, by_state = free.T @ residual, free.T @ by_state
     innovation = by_state @ state.covariance @ by_state.T + noise.pixel_std**2 * np.eye(len(residual))
-    if residual @ np.linalg.solve(innovation, residual) > chi2.ppf(noise.gate, len(residual)):
+    if innovation_squared(residual, innovation) > gate(noise.gate, len(residual)):
         return None
     return residual, by_state
 

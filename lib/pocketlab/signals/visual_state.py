@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketlab.data.inertial import GRAVITY
+from pocketlab.data.inertial import BMI160_ACC_DENSITY, BMI160_GYR_DENSITY, GRAVITY
 from pocketlab.data.quaternions import from_rotation_vector, to_matrix
 from pocketlab.data.scene import PinholeCamera
 
@@ -28,14 +28,14 @@ THETA, NU, RHO, GYR_BIAS, ACC_BIAS = (slice(start, start + 3) for start in range
 class VisualNoise:
     """What the filter believes about its sensors.
 
-    gyr_density, acc_density: white noise in rad/s/√Hz and m/s²/√Hz. gyr_walk, acc_walk: random walk of the biases in rad/s/√s
-    and m/s²/√s. gyr_bias, acc_bias: standard deviations at the start. tilt, velocity: of the start's attitude in rad and
-    velocity in m/s.
+    gyr_density, acc_density: white noise in rad/s/√Hz and m/s²/√Hz, those of BMI160. gyr_walk, acc_walk: random walk of the
+    biases in rad/s/√s and m/s²/√s. gyr_bias, acc_bias: standard deviations at the start. tilt, velocity: of the start's
+    attitude in rad and velocity in m/s.
     pixel_std: of a feature's position. gate: probability with which a good feature passes. window: camera poses kept.
     """
 
-    gyr_density: float = 1.2e-4
-    acc_density: float = 1.8e-3
+    gyr_density: float = BMI160_GYR_DENSITY
+    acc_density: float = BMI160_ACC_DENSITY
     gyr_walk: float = 2e-5
     acc_walk: float = 3e-4
     gyr_bias: float = 0.005
