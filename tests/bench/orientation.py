@@ -18,7 +18,7 @@ from ahrs.filters import Madgwick, Mahony
 from bench.row import Row
 from pocketlab.data.broad import load_broad, local_trials
 from pocketlab.data.motion import Motion, simulate_motion
-from pocketlab.data.quaternions import heading_and_inclination_between
+from pocketlab.data.quaternions import errors_in_degrees
 from pocketlab.operations.latency import latency_percentiles
 from pocketlab.signals.imu import estimate_orientation
 from pocketlab.signals.orientation_pocketlab import Settings, run, smooth, start
@@ -59,15 +59,9 @@ PEERS = {
 
 def errors(quat: np.ndarray, trial: Motion) -> tuple[float, float, float]:
     """Total, heading and inclination, in degrees."""
-    scored = trial.movement & ~np.isnan(trial.quat).any(axis=1)
-    truth = trial.quat[scored] / np.linalg.norm(trial.quat[scored], axis=1, keepdims=True)
-    heading, inclination = heading_and_inclination_between(quat[scored], truth)
-    # Half of the whole angle has the cosine of half the heading times that of half the inclination.
-    total = 2 * np.arccos(np.cos(np.minimum(heading, 2 * np.pi - heading) / 2) * np.cos(inclination / 2))
-    of_total, of_heading, of_inclination = (
-        float(np.rad2deg(np.sqrt(np.mean(part**2)))) for part in (total, heading, inclination)
-    )
-    return of_total, of_heading, of_inclination
+    off = errors_in_degrees(quat, trial.quat)[trial.movement]
+    total, heading, inclination = np.sqrt(np.nanmean(off**2, axis=0))
+    return float(total), float(heading), float(inclination)
 
 
 def accuracy() -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 
@@ -19,7 +20,7 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        return self.theirs / self.ours
+        return self.theirs / self.ours if self.ours else math.inf
 
     def as_dict(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "ratio": self.ratio}

@@ -46,7 +46,8 @@ def test_undisturbed_motion_is_followed_better_than_by_vqf(kind, speed):
     # A room whose field is the same everywhere: otherwise the heading's error is the room's, and the same for every method.
     motions = [simulate_motion(kind, speed, seed=seed, sensors=Sensors(mag_room=0.0)) for seed in range(20, 28)]
     ours, theirs = mean_errors(motions), mean_errors(motions, peer)
-    # In one pose, offsets of magnetometer and accelerometer are one constant angle, which no method can see.
+    # While the phone keeps its pose, offsets of magnetometer and accelerometer are one constant angle, about 2°, which no method
+    # can see: there the two headings are level, and what is better is the inclination.
     assert ours[0] < theirs[0] * (1.02 if kind == "translation" else 1.0)
     assert ours[1] < theirs[1] + 0.1
     assert ours.sum() < theirs.sum()

@@ -84,3 +84,23 @@ def test_the_shortest_rotation_to_up_is_horizontal_and_ends_up():
 def test_a_force_that_points_nowhere_is_refused(force):
     with pytest.raises(ValueError, match="points nowhere"):
         q.upright(np.array(force))
+
+
+def test_errors_are_the_angles_between_orientations_and_their_two_parts():
+    rng = np.random.default_rng(6)
+    truth, away = (q.from_rotation_vector(rng.normal(size=(200, 3))) for _ in range(2))
+    # An arc cosine near 1 turns rounding by 1e-16 into an angle of the square root of twice that, 1.5e-8 rad, 8.5e-7 degrees,
+    # and both parts and the total have one: two of them, twice for half angles.
+    rounding = 4 * 8.5e-7
+    off = q.multiply(away, truth)
+    np.testing.assert_allclose(q.errors_in_degrees(off, 2 * truth)[:, 0], np.degrees(q.angle_between(truth, off)), atol=rounding)
+    turned = q.multiply(q.from_rotation_vector(np.radians([0.0, 0.0, -30.0])), truth)
+    np.testing.assert_allclose(q.errors_in_degrees(turned, truth)[:, 1:], [[30, 0]] * 200, atol=rounding)
+    tilted = q.multiply(q.from_rotation_vector(np.radians([20.0, 0.0, 0.0])), truth)
+    np.testing.assert_allclose(q.errors_in_degrees(tilted, truth)[:, 2], 20, atol=rounding)
+
+
+def test_where_the_truth_is_unknown_so_is_the_error():
+    truth = np.array([[1.0, 0, 0, 0], [np.nan] * 4])
+    errors = q.errors_in_degrees(np.array([[1.0, 0, 0, 0]] * 2), truth)
+    np.testing.assert_array_equal(errors, [[0, 0, 0], [np.nan] * 3])

@@ -11,12 +11,12 @@ import pytest
 from pictures import cells, controls, is_whole, picture
 
 from pocketlab.data.motion import simulate_motion
-from pocketlab.data.quaternions import angle_between, from_rotation_vector, multiply, rotate
+from pocketlab.data.quaternions import angle_between, errors_in_degrees, from_rotation_vector, multiply, rotate
 from pocketlab.signals.imu import estimate_orientation
 from pocketlab.signals.orientation_classics import Complementary, Mahony
 from pocketlab.signals.orientation_kalman import Settings as KalmanSettings
 from pocketlab.ui import phone, theme
-from pocketlab.ui.orientation import METHODS, Gain, OrientationExplorer, errors_in_degrees
+from pocketlab.ui.orientation import METHODS, Gain, OrientationExplorer
 from pocketlab.ui.phone import UNKNOWN, heading_pitch_roll, in_words, phones, phones_svg
 
 RNG = np.random.default_rng(0)
@@ -186,31 +186,6 @@ def test_an_unknown_orientation_is_said_and_not_drawn():
     assert UNKNOWN in phones_svg({"a": np.full(4, np.nan)})
 
 
-# Errors
-
-
-def test_errors_are_the_angles_between():
-    truth = from_rotation_vector(RNG.normal(size=(200, 3)))
-    off = multiply(from_rotation_vector(RNG.normal(size=(200, 3))), truth)
-    errors = errors_in_degrees(off, 2 * truth)
-    # An arc cosine near 1 turns rounding by 1e-16 into an angle of the square root of twice that, 1.5e-8 rad, 8.5e-7 degrees,
-    # and both parts and the total have one: two of them, twice for half angles.
-    rounding = 4 * 8.5e-7
-    np.testing.assert_allclose(errors["total"], np.degrees(angle_between(truth, off)), atol=rounding)
-    heading = multiply(turned((-30, "z")), truth)
-    np.testing.assert_allclose(errors_in_degrees(heading, truth)["heading"], 30, atol=rounding)
-    np.testing.assert_allclose(errors_in_degrees(heading, truth)["inclination"], 0, atol=rounding)
-    tilted = multiply(turned((20, "x")), truth)
-    np.testing.assert_allclose(errors_in_degrees(tilted, truth)["inclination"], 20, atol=rounding)
-
-
-def test_where_the_truth_is_unknown_so_is_the_error():
-    truth = np.array([[1.0, 0, 0, 0], [np.nan] * 4])
-    for line in errors_in_degrees(np.array([[1.0, 0, 0, 0]] * 2), truth).values():
-        assert line[0] == 0
-        assert np.isnan(line[1])
-
-
 # The explorer
 
 
@@ -237,7 +212,7 @@ def explorer(shared):
 def scores(record, method, **settings):
     quat = estimate_orientation(record.gyr, record.acc, record.mag, sample_rate_hz=100, method=method, **settings)
     scored = record.movement & np.isfinite(record.quat).all(axis=1)
-    return [np.sqrt(np.mean(line[scored] ** 2)) for line in errors_in_degrees(quat, record.quat).values()]
+    return [np.sqrt(np.mean(line[scored] ** 2)) for line in errors_in_degrees(quat, record.quat).T]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +250,7 @@ def test_default_gains_are_those_of_the_library(records):
 def test_the_panels_have_the_errors_over_time(explorer, records):
     record = records["slow"]
     quat = estimate_orientation(record.gyr, record.acc, record.mag, sample_rate_hz=100, method="madgwick", beta=0.041)
-    for line, part in zip(explorer._panels["slow"].moving, errors_in_degrees(quat, record.quat).values(), strict=True):
+    for line, part in zip(explorer._panels["slow"].moving, errors_in_degrees(quat, record.quat).T, strict=True):
         size = 2400 // len(line.get_ydata())
         np.testing.assert_allclose(line.get_ydata(), np.maximum(np.sqrt((part**2).reshape(-1, size).mean(1)), 0.002))
     assert [axes.get_title() for axes in explorer.plot.axes] == list(records)

@@ -96,3 +96,15 @@ def heading_and_inclination_between(p: Array, q: Array) -> tuple[Array, Array]:
     heading = 2 * np.arctan2(np.abs(error[..., 3]), np.abs(error[..., 0]))
     inclination = 2 * np.arccos(np.clip(np.hypot(error[..., 0], error[..., 3]), 0, 1))
     return np.asarray(heading), np.asarray(inclination)
+
+
+def errors_in_degrees(estimates: Array, truth: Array) -> Array:
+    """Return the errors (…, 3) of orientations (…, 4), in degrees: the whole angle, its heading and its inclination.
+
+    The truth may be of any length; where it is NaN, so are the errors. Half of the whole angle has the cosine of half the
+    heading's times that of half the inclination's. Source: Laidig et al. 2021 (BROAD), section 3.3.
+    """
+    truth = truth / np.linalg.norm(truth, axis=-1, keepdims=True)
+    heading, inclination = heading_and_inclination_between(estimates, truth)
+    total = 2 * np.arccos(np.cos(heading / 2) * np.cos(inclination / 2))
+    return np.degrees(np.stack([total, heading, inclination], axis=-1))

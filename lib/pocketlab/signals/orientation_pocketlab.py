@@ -37,6 +37,7 @@ from pocketlab.signals.orientation_inclination import (
 )
 
 Array = NDArray[np.float64]
+Counts = NDArray[np.int64]
 UPDATE_RATE_HZ = 25.0  # of both filters: well above the frequencies of hands, well below those of sensors
 
 
@@ -106,7 +107,7 @@ class State(NamedTuple):
     inclination: Inclination
     heading: Heading
     sums: Sums
-    counts: NDArray[np.int64]
+    counts: Counts
 
 
 class _Timing(NamedTuple):
@@ -232,21 +233,11 @@ def _loop(
 
 @compiled
 def _add(
-    sums: Sums,
-    counts: NDArray[np.int64],
-    q: Array,
-    bias: Array,
-    acc_bias: Array,
-    gyr: Array,
-    acc: Array,
-    mag: Array,
-    period: float,
-    matrix: Array,
+    sums: Sums, counts: Counts, q: Array, bias: Array, acc_bias: Array,
+    gyr: Array, acc: Array, mag: Array, period: float, matrix: Array,
 ) -> None:
-    """Turn the orientation by one sample, and add the sample up; matrix (3, 3): room for the rotation.
-
-    It takes the arrays it needs instead of the whole state, because every array that is handed on costs time, at each sample.
-    """
+    """Turn the orientation by one sample, and add the sample up; matrix (3, 3): room for the rotation."""
+    # It takes only the arrays it needs, not the whole state: every array that is handed on costs time.
     counts[SAMPLES] += 1
     counts[UNTIL] -= 1
     if math.isfinite(gyr[0] + gyr[1] + gyr[2]):

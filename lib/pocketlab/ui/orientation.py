@@ -8,10 +8,10 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from pocketlab.data.motion import Motion
-from pocketlab.data.quaternions import heading_and_inclination_between
+from pocketlab.data.quaternions import errors_in_degrees
 from pocketlab.signals.imu import estimate_orientation
 from pocketlab.signals.orientation_classics import Complementary, Mahony
 from pocketlab.signals.orientation_kalman import Settings as KalmanSettings
@@ -66,20 +66,6 @@ METHODS: dict[str, Gain | str] = {
     ),
     "pocketlab": "The project's own filter has no gain: its settings are figures of sensors and motion, one set for all records.",
 }  # fmt: skip
-
-
-def errors_in_degrees(estimates: ArrayLike, truth: ArrayLike) -> dict[str, Array]:
-    """Return the errors (N,) in degrees of estimated orientations (N, 4): total, of the heading, and of the inclination.
-
-    NaN where the truth (N, 4) is. Half of the total angle has the cosine of half the heading's times that of half the
-    inclination's. Source: Laidig et al. 2021 (BROAD), section 3.3.
-    """
-    quat, true = np.asarray(estimates, np.float64), np.asarray(truth, np.float64)
-    true = true / np.linalg.norm(true, axis=-1, keepdims=True)
-    heading, inclination = heading_and_inclination_between(quat, true)
-    heading = np.minimum(heading, 2 * np.pi - heading)
-    total = 2 * np.arccos(np.clip(np.cos(heading / 2) * np.cos(inclination / 2), -1, 1))
-    return dict(zip(PARTS, np.degrees([total, heading, inclination]), strict=True))
 
 
 class OrientationExplorer:
@@ -184,7 +170,7 @@ class OrientationExplorer:
         for name, record in self.records.items():
             quat = estimate_orientation(record.gyr, record.acc, record.mag, sample_rate_hz=record.sample_rate_hz,
                                         method=self.method.value, **settings)  # fmt: skip
-            errors = errors_in_degrees(quat, record.quat)
+            errors = dict(zip(PARTS, errors_in_degrees(quat, record.quat).T, strict=True))
             self._estimates[name] = quat
             self._panels[name].show(errors)
             rows.append((name, *(root_mean_square(line[_scored(record)]) for line in errors.values())))
@@ -208,7 +194,7 @@ class OrientationExplorer:
         """Turn the phones to the time that is chosen, and mark it; the errors over time are not drawn anew."""
         name, second, orientations = self.moment
         self._phones.value = phones_svg(orientations)
-        total, heading, inclination = (float(part) for part in errors_in_degrees(*reversed(orientations.values())).values())
+        total, heading, inclination = map(float, errors_in_degrees(*reversed(orientations.values())))
         off = (
             "the truth is not known" if np.isnan(total)
             else f"the estimate is {total:.1f}° off (heading {heading:.1f}°, inclination {inclination:.1f}°)"
