@@ -15,9 +15,10 @@
 # **You will leave with** an orientation filter in C that turns out the same numbers as its Python source, a keyword spotter
 # whose file takes raw sound, and a pipeline that prepares 60 frames a second.
 #
-# **Time**: 60 to 75 minutes. **Before**: Python, NumPy, vectors and matrices; lab 01 (what p90 means).
-# **Skills covered**: area 6 of 25, data pipelines and sensor fusion: accelerometer, gyroscope, magnetometer, GPS, microphone,
-# camera and LIDAR; fusion of camera and IMU; filtering of sound and motion; frames at 60 per second.
+# **Time**: 75 minutes; the parts marked *extra* take 20 more. **Before**: Python, NumPy, matrices, what a covariance and a
+# decibel are; lab 01 (p90, int8). **Skills covered**: area 6 of 25, data pipelines and sensor fusion: accelerometer,
+# gyroscope, magnetometer, GPS, microphone, camera and LIDAR; fusion of camera and IMU; filtering of sound and motion; frames
+# at 60 per second.
 
 # %%
 from pocketlab.course import Lab
@@ -27,9 +28,10 @@ lab = Lab("06")
 # %% [markdown]
 # ## 1. The baseline
 #
-# A phone in three motions: turned in the hand, shaken without turning much, and moved about until somebody clips a magnet to
-# it. They are simulated from physics, so that the true orientation is known: the noise and biases are a phone sensor's
-# (BMI160 and AK09918, data sheets), and rooms bend the earth's field a little. 60 seconds each, 100 samples a second.
+# A phone in three motions: turned in the hand, shaken without turning much, and moved about, with a magnet clipped to it
+# after 20 s. They are simulated from physics, so that the true orientation is known: the noise and biases are a phone
+# sensor's (BMI160 and AK09918, data sheets), and rooms bend the earth's field a little. 60 seconds each, 100 samples a
+# second.
 
 # %% tags=["nbval-check-output"]
 import numpy as np
@@ -50,17 +52,19 @@ for name, motion in motions.items():
     print(f"{name}: up to {np.degrees(rate.max()):.0f} °/s, {ranges}")
 
 # %% [markdown]
-# `motion.gyr`, `.acc` and `.mag` are what the sensors say, (N, 3) each; `motion.quat` is the truth: quaternions, w first, that
-# turn vectors of the phone into the world's east, north and up. The simplest orientation filter is none: begin with the first
-# reading of gravity and compass, and add up what the gyroscope says. Errors are angles in degrees, as root mean
-# squares over the time in which the phone moves: of the whole orientation, and of its two parts, heading and inclination.
+# The magnet makes the field anything from nearly nothing to twice the earth's. `motion.gyr`, `.acc` and `.mag` are what the
+# sensors say, (N, 3) each; `motion.quat` is the truth: quaternions, w first, that turn vectors of the phone into the world's
+# east, north and up. The simplest orientation filter is none: begin with the first reading of gravity and compass, and add up
+# what the gyroscope says. Errors are angles in degrees, as root mean squares over the time in which the phone moves: of the
+# whole orientation, and of its two parts, heading (which way it faces, seen from above) and inclination (how it is tilted
+# against the vertical).
 
 # %%
 import time
 
 from IPython.display import display
 
-from pocketlab.data.quaternions import angle_between, heading_and_inclination_between
+from pocketlab.data.quaternions import angle_between, errors_in_degrees
 from pocketlab.signals.imu import estimate_orientation
 from pocketlab.ui.table import Column, table
 
@@ -68,17 +72,9 @@ PARTS = [Column(part, "°", 2) for part in ("total", "heading", "inclination")]
 COLUMNS = ["method", *PARTS, Column("a sample", "µs", 2)]
 
 
-def degrees_off(quat, motion):
-    """Return the errors (N, 3) in degrees: of the whole orientation, its heading and its inclination."""
-    heading, inclination = heading_and_inclination_between(quat, motion.quat)
-    heading = np.minimum(heading, 2 * np.pi - heading)
-    total = 2 * np.arccos(np.cos(heading / 2) * np.cos(inclination / 2))
-    return np.degrees(np.stack([total, heading, inclination], axis=1))
-
-
 def judged(name, motion, quat, seconds=np.nan):
     """A row for the table: root mean squares of the errors while the phone moves, and the time for a sample."""
-    rms = np.sqrt(np.nanmean(degrees_off(quat, motion)[motion.movement] ** 2, axis=0))
+    rms = np.sqrt(np.nanmean(errors_in_degrees(quat, motion.quat)[motion.movement] ** 2, axis=0))
     return name, *rms, 1e6 * seconds / len(quat)
 
 
@@ -98,6 +94,11 @@ table(baseline, ["motion", *COLUMNS[1:]], caption="The gyroscope alone, after on
 # Degrees after a minute, and nothing that would ever take them away. Where do they come from?
 #
 # ## 2. Integrate, and drift
+#
+# An orientation is a rotation: about some axis, by some angle. A *quaternion* writes it as four numbers, the cosine of half
+# the angle and the axis times the sine of half the angle. A quarter turn about z is (cos 45°, 0, 0, sin 45°). Multiplying two
+# of them does one rotation after the other, and dividing by the length keeps rounding errors out; matrices would need nine
+# numbers and more care.
 
 # %%
 from pocketlab.data.quaternions import conjugate, from_rotation_vector, multiply, rotate, to_rotation_vector
@@ -184,7 +185,7 @@ lab.reveal("06.P1")
 
 # %%
 motion = motions["turned"]
-bias = motion.gyr[: int(2 * RATE)].mean(axis=0)  # it lies still for the first 3 s
+bias = motion.gyr[: int(3 * RATE)].mean(axis=0)  # it lies still at first
 versions = (("as measured", motion.gyr), ("less the mean at rest", motion.gyr - bias))
 rows = [judged(name, motion, integrated(rates, motion.quat[0]))[:4] for name, rates in versions]
 table(rows, COLUMNS[:4], caption="Turned: your integration, from the true orientation on")
@@ -193,18 +194,19 @@ table(rows, COLUMNS[:4], caption="Turned: your integration, from the true orient
 # Most of it was bias. What is left no mean at rest can remove: a scale that is off by half a percent is two degrees in each
 # full turn, and the bias itself wanders.
 #
-# How long should one average to know a bias? The *Allan deviation* answers that for a sensor that lies still: how much means
-# over a time τ differ from one such time to the next. Here for two simulated hours.
+# How long should one average to know a bias? Average over τ seconds, again over the next τ, and see how much the two differ:
+# that is the *Allan deviation* at τ. Here for two simulated hours on the table.
 
 # %%
 from pocketlab.signals.calibration import allan_deviation, noise_figures
 from pocketlab.ui.signals import allan
 
 tau, deviation = allan_deviation(np.degrees(lies_still(7200, 10).gyr[:, 0]), 10)
+print(f"two neighboring means differ least when each is over {tau[deviation.argmin()]:.1f} s")
 allan(tau, deviation, noise_figures(tau, deviation), unit="°/s")
 
 # %% [markdown]
-# On the left the curve falls with the square root of τ: noise, which averaging removes. On the right it rises: the bias walks
+# On the left the curve falls with one over the root of τ: noise, which averaging removes. On the right it rises: the bias walks
 # away while you average. Between them lies the time over which this gyroscope is known best. A filter that
 # learns the bias once and keeps it is right for minutes, not for hours.
 #
@@ -335,9 +337,9 @@ row = judged("complementary, gravity only", motions["turned"], quat)[:4]
 table([row], COLUMNS[:4], caption="Turned, with gravity alone")
 
 # %% [markdown]
-# The inclination is right to a degree or two, and the heading is off by whatever it was at the start. Gravity looks the same
-# from all sides: turn a phone on the table, and its accelerometer reads the same as before. North has to come from the
-# earth's field.
+# The inclination is right to about a degree, and the heading is off by whatever it was at the start, and drifts. Gravity
+# looks the same from all sides: turn a phone on the table, and its accelerometer reads the same as before. North has to come
+# from the earth's field.
 
 # %% [markdown]
 # ### Exercise 06.4: where is north   (difficulty 3/5, about 6 minutes)
@@ -452,21 +454,29 @@ times, truth = street.times[each_second], street.positions[each_second, 0]
 measured = np.where((times > 60) & (times < 80), np.nan, truth + rng.normal(0, 5, len(truth)))
 state, covariance, states, covariances = np.array([measured[0], 0]), np.diag([25.0, 4.0]), [], []
 for z in measured:
+    # 0.1 m/s²/√Hz: how a walker changes speed
     state, covariance = kalman_step(state, covariance, 1.0 if states else 0.0, z, 5.0, 0.1)
     states.append(state)
     covariances.append(covariance)
 kalman_1d(times, truth, measured, {"your filter": Line(times, np.array(states), np.array(covariances))})
 
 # %% [markdown]
-# The band is two standard deviations wide to each side, as the filter itself has it. It narrows while fixes come, opens in the
-# tunnel, and closes at the first fix after it. Where the truth leaves it often, the filter was told wrong noises.
+# The band is two standard deviations wide to each side, as the filter itself has it. It narrows while fixes come, opens in
+# the tunnel, and halves at the first fix after it. It holds the truth most of the time, but for the seconds in which the
+# walker starts again after a stop: a filter that expects a steady walk is late there. Where the truth leaves the band often,
+# the filter was told wrong noises.
 #
 # ### The whole filter
-#
-# With three dimensions, rotations and biases it is the same idea with more letters. The library has six filters, from
-# integration to an error-state Kalman filter, and its own, which is called `pocketlab` and is the default: it learns the
-# gyroscope's bias at rest and in motion, looks for gravity in a frame that does not turn along, and tells the earth's field
-# from a magnet's.
+
+# %%
+lab.predict("06.P3")
+
+# %% [markdown]
+# With three dimensions, rotations and biases it is the same idea with more letters. The library has six filters:
+# *integration* and *complementary*, which you wrote; *mahony* and *madgwick*, two classics that correct the gyroscope with a
+# fixed gain; *kalman*, whose state is the error of the orientation and the bias; and the library's own, *pocketlab*, the
+# default. That one learns the gyroscope's bias at rest and in motion, looks for gravity after turning all forces into one
+# frame, and tells the earth's field from a magnet's.
 
 # %%
 from pocketlab.signals.imu import METHODS, smooth_orientation
@@ -480,30 +490,30 @@ for name, motion in motions.items():
 
 # %% [markdown]
 # Read the parts apart. Inclination: where the phone is shaken, the two filters that weigh gravity by how much the phone
-# accelerates, *kalman* and *pocketlab*, are ahead of those with a fixed gain. Heading of *shaken*: all with a compass are off
-# by degrees, and none can help it. The phone stays in one place, the room bends the field there, and nothing that a phone
-# measures says by how much. Offline, with the samples after each one as well, errors shrink once more; a live filter does not
-# have those.
+# accelerates, *kalman* and *pocketlab*, are ahead of those with a fixed gain. Heading of *shaken*: every method with a
+# compass is off by degrees. The phone stays in one place, the room bends the field there, and nothing that a phone measures
+# says by how much; *integration*, which looked once, at another place, has the smaller error by luck. Offline, with the
+# samples after each one as well, most errors shrink once more; a live filter does not have those.
 #
 # About a microsecond for a sample: at 100 samples a second even the most careful filter needs a ten-thousandth of one core.
 
 # %%
-lab.predict("06.P3")
-
-# %%
-shown = {method: degrees_off(estimates[method][0], motion)[:, 1] for method in ("madgwick", "kalman", "pocketlab")}
+motion = motions["magnet"]
+shown = {}
+for method in ("madgwick", "kalman", "pocketlab"):
+    shown[method] = errors_in_degrees(estimated(motion, method)[0], motion.quat)[:, 1]
 orientation_errors(shown, RATE, motion.movement)
 
 # %%
 lab.reveal("06.P3")
 
 # %% [markdown]
-# The magnet comes at 20 s. Two of the three filters take the magnet's field for the earth's and turn away. The third one
-# loses its way for a moment, until the phone has turned enough, and is back at a degree: it has found the field that turns
-# along with the phone, and subtracts it.
+# These are errors of the heading, and the magnet comes at 20 s. Two of the three filters take the magnet's field for the
+# earth's and turn away. The third does not: as the phone turns, it finds the field that turns along with the phone, and
+# subtracts it.
 #
-# Now turn the knobs yourself. Choose a motion's filter, move its gain, and press play: on the left the phone as it is, on the
-# right as the filter has it.
+# Now turn the knobs yourself. Choose a filter, move its gain, and press Play: on the left the phone as it is, on the right as
+# the filter has it.
 
 # %%
 from pocketlab.ui.orientation import OrientationExplorer
@@ -511,7 +521,8 @@ from pocketlab.ui.orientation import OrientationExplorer
 OrientationExplorer(motions)
 
 # %% [markdown]
-# Find the gain at which the complementary filter is best for *shaken*, then look at what it does to *turned*.
+# Find the time constant at which the complementary filter has the least inclination for *shaken*. Which of the other two pays
+# for it?
 #
 # ### Real motion
 #
@@ -536,9 +547,10 @@ columns = ["trial", *(Column(m, "°", 2) for m in ("complementary", "mahony", "m
 table(rows, columns, caption="Real motion: total error, default settings") if rows else None
 
 # %% [markdown]
-# With real trials in the table, read each row for its best: no method is best in all of them. Real sensors have errors that the
-# simulation lacks, and a cell later nobody tells you which motion comes. What counts is the worst row of a column.
-# `make bench ONLY=orientation` has the same trials with VQF, the best published filter, beside ours.
+# If real trials are in your table, read each row for its best: no method is best in all of them. Real sensors have errors
+# that the simulation lacks, and in use nobody tells you which motion comes next. What counts is the worst row of a column.
+# `make bench ONLY=orientation` has the same trials with VQF (Laidig and Seel 2023), the most accurate filter in its paper's
+# comparison, beside ours.
 #
 # ## 5. Where am I
 #
@@ -555,7 +567,7 @@ from scipy.stats import chi2
 # Between buildings GPS is at times off by tens of meters, and says it is not. The filter knows where it expects the
 # next fix, and how far off that may be: the residual (fix − expected) has a covariance S, of filter and fix
 # together. The squared distance in standard deviations, residualᵀ · S⁻¹ · residual, has a chi-squared distribution
-# with as many degrees of freedom as the residual has numbers.
+# with as many degrees of freedom as the residual has numbers. The library's filter of positions has such a gate inside.
 #
 # Return that squared distance, and whether to accept the fix: True where it lies at or under the bound that a share
 # `share` of good fixes stays under, `chi2.ppf(share, n)`. A residual with NaN in it is not accepted; its distance
@@ -612,8 +624,10 @@ walk_map(walk, {"filtered": filtered.positions, "smoothed": smoothed.positions},
 rows = [("fixes as they come", *meters(fixes, at_fix))]
 kept = filtered.accepted
 rows.append(("fixes that passed the gate", *meters(fixes[kept], at_fix[kept])))
+tunnel = (walk.times > 90) & (walk.times < 116)
 for name, track in (("filtered", filtered), ("smoothed", smoothed)):
     rows.append((name, *meters(track.positions, walk.positions)))
+    rows.append((f"{name}, in the tunnel", *meters(track.positions[tunnel], walk.positions[tunnel])))
 columns = ["position", Column("error", "m", 1), Column("largest", "m", 1)]
 table(rows, columns, caption="Four minutes on foot, 25 s of them in a tunnel")
 
@@ -625,20 +639,20 @@ verdict = "accepted" if accepted else "refused"
 print(f"a fix 50 m away from where the filter expects it: squared distance {distance:.0f}, {verdict}")
 refused = f"{(~kept & reflected).sum()} refused; of the good ones {(~kept & ~reflected).sum()}"
 print(f"{reflected.sum()} of {len(fixes)} fixes are reflections: {refused}")
+print(f"half of them lie over {np.median(np.sqrt(filtered.nis[reflected])):.0f} standard deviations away")
 error = np.where(reflected[:, None], np.nan, fixes - at_fix)[:, :2]
 for gap in (1, 10, 60):
     alike = np.nanmean(error[gap:] * error[:-gap]) / np.nanmean(error**2)
-    print(f"of the error's square, what fixes {gap:2} s apart have in common: {alike:.0%}")
+    print(f"errors of good fixes, {gap:2} fixes apart: correlation {alike:.2f}")
 
 # %%
 lab.reveal("06.P4")
 
 # %% [markdown]
-# Reflections are the largest errors by far, and the gate takes them out: each is tens of standard deviations away from where
-# the phone can be. What is left of a fix is an error that its neighbors share for the most part, for ten seconds and longer,
-# so averaging does not help. The filter knows that. Through the tunnel it lives on the accelerometer alone: there its error
-# grows with the square of time. Smoothing sees both ends of the tunnel and joins them; for a map of yesterday's run that is
-# the right one, for an arrow on a screen it comes too late.
+# Reflections are the largest errors by far, and the gate takes them out. What is left of a fix is an error that its neighbors
+# share: nearly half of it is still there ten fixes later, so averaging helps little. The filter knows that. In the tunnel it
+# has accelerometer and gyroscope alone, and gets lost the more, the longer it lasts. Smoothing sees both ends of the tunnel
+# and joins them; for a map of yesterday's run that is the right one, for an arrow on a screen it comes too late.
 
 # %%
 from pocketlab.signals.activity import detect_steps
@@ -649,12 +663,12 @@ print(f"{len(steps.indices)} steps found, {len(walk.step_times)} taken")
 # %% [markdown]
 # Steps need no GPS at all: they are peaks in the size of the acceleration, whichever way the phone is held.
 #
-# ### Camera and IMU
+# ### Extra: camera and IMU
 #
 # Indoors there is no GPS. A camera sees corners of walls and furniture move through its picture, and from how they move its
 # own movement follows, but not its scale: a hall twice as large looks the same. The accelerometer knows meters, and not for
-# long. Together they do what neither can. Features are simulated here: 400 points on the walls of a hall, a pixel of noise,
-# two in a hundred of them wrong.
+# long. Together they do what neither can. Its *features*, corners that are found again in the next picture, are simulated
+# here: 400 points on the walls of a hall, a pixel of noise, two in a hundred of them wrong.
 
 # %%
 from pocketlab.data.scene import Frame, simulate_scene
@@ -675,17 +689,17 @@ way = np.linalg.norm(np.diff(truth, axis=0), axis=1).sum()
 rows = []
 for name, path in paths.items():
     end = np.linalg.norm(path.positions[-1] - truth[-1])
-    expected = np.sqrt(np.trace(path.covariances[-1][6:9, 6:9]))
+    expected = np.sqrt(np.trace(path.covariances[-1][6:9, 6:9]))  # of the position
     rows.append((name, end, 100 * end / way, expected))
 columns = ["sensors", Column("off at the end", "m", 2), Column("of the way", "%", 2), Column("expected", "m", 2)]
 table(rows, columns, caption=f"{way:.0f} m through the hall, simulated features")
 
 # %% [markdown]
-# Accelerometer and gyroscope alone lose the hall within seconds: a tilt that is wrong by a degree is an acceleration of 0.17
-# m/s². With the camera the error stays a fraction of a percent of the way, and the filter's own guess of it is of the right
-# order. It cannot be zero: nothing here recognizes a place that it has seen before.
+# Accelerometer and gyroscope alone lose the hall within a few meters: a tilt that is wrong by a degree is an acceleration of
+# 0.17 m/s². With the camera the error stays a fraction of a percent of the way, and the filter's own guess of it is of the
+# right order. It cannot be zero: nothing here recognizes a place that it has seen before.
 #
-# ### Depth: LIDAR and its cousins
+# ### Extra: depth, from LIDAR and its cousins
 #
 # Some phones measure distance itself. What an app wants is not a hundred thousand points but the floor on which a sofa shall
 # stand.
@@ -707,8 +721,9 @@ height = abs(room.floor.offset)
 print(f"camera above the floor: {height:.2f} m (truth {scan.position[2]:.2f} m); floor to gravity: {tilt:.1f}°")
 
 # %% [markdown]
-# Three random points make a plane; the one with the most neighbors wins, and its points go before the next (RANSAC). Gravity,
-# from the accelerometer, says which plane is the floor: sensors fused once more.
+# Three random points make a plane; the one with the most neighbors wins, and its points go before the next (RANSAC). Gravity
+# says which plane is the floor. Here `up` comes from the simulated truth; on a phone it is your 06.2, from an accelerometer
+# at rest.
 #
 # ## 6. Sound
 #
@@ -772,10 +787,10 @@ digits = load_spoken_digits()
 hz = digits.sample_rate_hz
 print(digits.description)
 said, rng = (3, 1, 4, 1, 5), np.random.default_rng(0)
-pause = np.zeros(hz // 2, np.float32)
+pause = np.zeros(9 * hz // 10, np.float32)
 words = [digits.recordings[np.flatnonzero((digits.labels == digit) & (digits.indices < 5))[2]] for digit in said]
 words = [0.5 * word / np.abs(word).max() for word in words]
-speech = np.concatenate([part for word in words for part in (pause, word)] + [pause, pause])
+speech = np.concatenate([part for word in words for part in (pause, word)] + [pause])
 seconds = np.arange(len(speech)) / hz
 heard = speech + 0.15 * np.sin(2 * np.pi * 50 * seconds) + 0.005 * rng.standard_normal(len(speech))
 
@@ -807,21 +822,22 @@ columns = ["stage", Column("level in the first pause", "dB of full scale", 1)]
 table(list(level.items()), columns, caption="What is left of hum and hiss")
 
 # %% [markdown]
-# Each biquad takes 12 dB for each octave below its frequency, both together 24. The hum at 50 Hz is gone; the hiss lies where
-# speech is, and no filter of frequencies alone can take it. The spectral gate turns down every frequency, in every frame,
-# that is no louder than the noise was in the first pause. It works as long as the noise stays what it was.
+# Each biquad takes 12 dB for each octave below its frequency, both together 24. Read the curve at 50 Hz: the hum is some 30
+# dB weaker. The hiss lies where speech is, and no filter of frequencies alone can take it. The spectral gate turns down every
+# frequency, in every frame, that is no louder than the noise was in the first pause. It works as long as the noise stays what
+# it was.
 
 # %%
 from pocketlab.signals.audio import hz_to_mel, mel_to_hz
 
 # %% [markdown]
 # ### Exercise 06.8: mel bands   (difficulty 3/5, about 8 minutes)
-# An ear tells 200 from 300 Hz easily, and 7,000 from 7,100 not at all. Mel bands are narrow below and wide above.
+# An ear tells 200 from 300 Hz easily, and 7,000 from 7,100 hardly. Mel bands are narrow below and wide above.
 # Place `bands` + 2 points at equal distances *in mel* from 0 Hz to half the sample rate, both included, and turn
 # them into Hz. Band k is a triangle over the points k, k + 1 and k + 2: 0 at the first, 1 at the middle one, 0 at
 # the last, straight in between *in Hz*, 0 outside.
 #
-# Return its height at the frequencies of the Fourier transform: 0, sample_rate/fft_length, twice that, … up to
+# Return the heights of all bands at the frequencies of the Fourier transform: 0, sample_rate/fft_length, twice that, … up to
 # sample_rate/2, fft_length // 2 + 1 of them. (Where fft_length is odd, the last one lies a little below sample_rate/2.)
 # Given are `hz_to_mel(hz)` and `mel_to_hz(mel)`, of Slaney's scale.
 #
@@ -872,13 +888,13 @@ print(f"{spectra.shape[1]} frequencies in each of {len(spectra)} frames, gathere
 spectrogram(levels, 80 / hz, centers)
 
 # %% [markdown]
-# Each word is a bright patch: stripes low down are the vowel's resonances, haze on top the hiss of *s* in six or of *th* in
-# three. A network can learn from a picture of 32 rows what it could not from 8,000 numbers a second.
+# Each word is a bright patch: stripes low down are its vowel's resonances, haze on top the *f* of four and five. A small
+# network learns more easily from 32 rows than from 8,000 raw numbers a second.
 #
 # ### A keyword spotter
 #
-# The network that ships was trained on recordings of six people and on some synthesized ones (FSDD, CC BY-SA 4.0;
-# `signals/models/README.md` has the figures). Here it hears others of the same voices, so this is the easy test.
+# The network that ships was trained on recordings of six people (FSDD, CC BY-SA 4.0) and on some of synthesized voices;
+# `signals/models/README.md` has the figures. Here it hears other recordings of voices that it knows, so this is the easy test.
 
 # %%
 import torch
@@ -938,9 +954,9 @@ table(rows, columns, caption=f"{len(words)} words in {len(stream) / hz:.0f} s pu
 
 # %% [markdown]
 # One word gives one event: the network looks at the last second again and again, the mean of three looks has to pass the
-# threshold, and then the spotter is deaf for 0.8 s. A higher threshold has fewer words and later ones. The latency counts
-# from the end of the word. It can be short, since the network often knows before the word is over; what adds to it are the
-# three looks, 64 ms apart.
+# threshold, and then the spotter is deaf for 0.8 s, as the word stays in its window that long. A second word within that time
+# comes late or not at all. A higher threshold has fewer words and later ones. The latency counts from the end of the word. It
+# can be short, since the network often knows before the word is over; what adds to it are the three looks, 64 ms apart.
 #
 # The stream is simulated: recordings one after the other with pauses and noise. A real room has echoes and other people in
 # it. How good the network is with people whom it never heard is in `signals/models/README.md`: six more networks were trained
@@ -1024,7 +1040,10 @@ frame_budget(parts)
 # %%
 in_steps = timed(one_pass.prepare_in_steps, frames)
 alone = timed(one_pass.prepare, frames)
-rows = [("step by step, yours", sum(parts.values())), ("step by step, OpenCV", in_steps), ("in one pass", alone)]
+ready = one_pass.prepare(frames[0])
+apart, low, high = np.abs(ready - one_pass.prepare_in_steps(frames[0])).max(), ready.min(), ready.max()
+print(f"the one pass and OpenCV's steps differ by {apart:.3f} at most, of values from {low:.1f} to {high:.1f}")
+rows = [("your steps, added up", sum(parts.values())), ("OpenCV's steps", in_steps), ("in one pass", alone)]
 rows = [(*row, 100 * row[1] / (1000 / 60)) for row in rows]
 columns = ["720p YUV to 224² tensor", Column("p90", "ms", 2), Column("of 16.7 ms", "%", 0)]
 table(rows, columns, caption="One thread of this machine")
@@ -1032,7 +1051,7 @@ table(rows, columns, caption="One thread of this machine")
 # %% [markdown]
 # NumPy makes an array for every step and walks over a million pixels each time; OpenCV does so faster. The one pass reads
 # only what it needs for each of the 224² results, turns color, size, mean and scale into one sum, and writes into memory that
-# it keeps: nothing is allocated per frame.
+# it keeps: nothing is allocated per frame. Its result is the same but for the roundings to bytes between OpenCV's steps.
 
 # %% [markdown]
 # ### Exercise 06.10: drop the oldest   (difficulty 3/5, about 8 minutes)
@@ -1115,18 +1134,19 @@ class NewestFrames:
 NewestFrames = lab.check("06.10", NewestFrames)
 
 # %%
+lab.predict("06.P5")
+
+# %%
 from pocketlab.data.camera import CameraFrame
 
 queue = NewestFrames(2)
 for k, times in enumerate(zip(*camera.times(30), strict=True)):  # half a second in which nobody asks for a frame
     queue.put(CameraFrame(k, *times, frames[0]))
-print(f"{len(queue.dropped_s)} of 30 frames are dropped, {len(queue)} wait; the next one to work on is frame {queue.get().index}")
+waiting = len(queue)
+print(f"{len(queue.dropped_s)} of 30 frames are dropped, {waiting} wait; next comes frame {queue.get().index}")
 
 # %% [markdown]
-# Now in real time: four seconds from the camera, and in the middle of them something takes half a second.
-
-# %%
-lab.predict("06.P5")
+# Now in real time: four seconds from the camera, and after one and a half of them something takes half a second.
 
 # %%
 from pocketlab.signals.frame_queue import run
@@ -1141,7 +1161,7 @@ def work(frame):
 
 
 report = run(camera.frames(240), work, capacity=2)
-frame_latencies(report, budget_ms=50)
+frame_latencies(report, budget_ms=50)  # three frames' time: later than that, a hand notices
 
 # %%
 patient = run(camera.frames(240), work, capacity=240)
@@ -1156,10 +1176,10 @@ table(rows, columns, caption="Four seconds from a simulated camera, a stall of h
 lab.reveal("06.P5")
 
 # %% [markdown]
-# Dropping costs as many frames as came during the stall, and right after it the picture is fresh again. The patient queue
-# loses none, shows what is half a second old, and catches up only as fast as the work is quicker than the camera. If each
-# frame took 20 ms it never would. Most of the latency that is left is the camera's own: a frame is handed over when the next
-# one is being exposed.
+# Dropping costs nearly as many frames as came during the stall, and right after it the picture is fresh again. The patient
+# queue loses none, shows what is half a second old, and catches up only as fast as the work is quicker than the camera. If
+# each frame took 20 ms it never would. Most of the latency that is left is the camera's own: a frame is handed over when the
+# next one is being exposed.
 #
 # ## 8. On the device
 #
@@ -1193,8 +1213,9 @@ table(rows, columns, caption="Sound in, digits out: one second, one thread, Lite
 
 # %% [markdown]
 # Both files take raw samples: window, Fourier transform, mel bands and logarithm are operators in the file, so no app can
-# compute them differently. They stay in float32, since 8 bits hold neither a spectrum nor its logarithm; the network behind
-# them is in int8. Its logits move a little and its answers hardly.
+# compute them differently. They stay in float32, since 8 bits hold neither a spectrum nor its logarithm, and they are most of
+# the second file; only the network behind them is in int8. Its logits move a little, its answers hardly or not at all. In a
+# network as small as this int8 saves bytes, not time.
 #
 # ### The filter in C
 
@@ -1205,7 +1226,7 @@ from pocketlab.signals.imu import OrientationFilter
 motion = motions["magnet"]
 sensors = motion.gyr, motion.acc, motion.mag
 python, seconds = estimated(motion, "pocketlab")
-rows = [("Python, compiled by numba", "", "", 1e-6 * len(python) / seconds, 0.0)]
+rows = [("Python, compiled by numba", "", "", 1e-6 * len(python) / seconds, 0.0, "yes")]
 for real in ("double", "float"):
     source = lab.folder / f"orientation_{real}.c"
     native.export(OrientationFilter(sample_rate_hz=RATE), source, real=real)
@@ -1214,10 +1235,13 @@ for real in ("double", "float"):
         break
     runner, inside = native.load(source), native.inspect(source)
     speed = native.measure(runner, *sensors, seconds=0.3).samples_per_s
-    off = np.degrees(angle_between(runner(*sensors).astype(float), python)).max()
-    rows.append((f"C, {real}", inside.small_code_bytes / 1000, inside.state_bytes, 1e-6 * speed, off))
+    quat = runner(*sensors)
+    off, same = np.degrees(angle_between(quat.astype(float), python)).max(), np.array_equal(quat, python)
+    sizes = inside.small_code_bytes / 1000, inside.state_bytes
+    rows.append((f"C, {real}", *sizes, 1e-6 * speed, off, "yes" if same else "no"))
 columns = ["filter", Column("code", "kB", 1), Column("state", "bytes", 0), Column("speed", "million samples/s", 2)]
-table(rows, [*columns, Column("largest difference", "°", 6)], caption="One filter, three compilations, this machine")
+columns += [Column("largest difference", "°", 5), "equal in every bit"]
+table(rows, columns, caption="One filter, three compilations, this machine")
 
 # %%
 source = (lab.folder / "orientation_double.c").read_text()
@@ -1226,9 +1250,8 @@ print(source[source.rindex("/*", 0, begin) : source.index("\n}\n", begin) + 2])
 
 # %% [markdown]
 # The C source is not written by hand. It is translated, function by function, from the Python that numba compiles, with its
-# comments; so there is one filter and not two that drift apart. In double it gives the same numbers to the last bit where
-# both use the same mathematical library. In float, as small processors compute, it differs by less than any sensor can
-# measure, with half the state.
+# comments; so there is one filter and not two that drift apart. In double it gives the same numbers. In float, as small
+# processors compute, it differs by less than any sensor can measure, with half the state.
 #
 # ## 9. Quiz
 

@@ -112,7 +112,12 @@ def test_a_map_has_truth_fixes_tracks_and_the_tunnel(walk):
     (axes,) = plot.axes
     drawn = lines(axes)
     np.testing.assert_array_equal(np.transpose(drawn["truth"].get_data()), walk.positions[:, :2])
-    np.testing.assert_allclose(np.transpose(drawn["fixes of GPS"].get_data()), to_local(walk.gps.geodetic, walk.origin)[:, :2])
+    fixes = to_local(walk.gps.geodetic, walk.origin)[:, :2]
+    (label,) = (label for label in drawn if label.startswith("fixes of GPS"))
+    np.testing.assert_allclose(np.transpose(drawn[label].get_data()), fixes)
+    beyond = sum(not (min(axes.get_xlim()) <= x <= max(axes.get_xlim()) and min(axes.get_ylim()) <= y <= max(axes.get_ylim()))
+                 for x, y in fixes)  # fmt: skip
+    assert label == f"fixes of GPS, {beyond} more outside"
     np.testing.assert_array_equal(np.transpose(drawn["filtered, RMS 5.0 m"].get_data()), off[:, :2])
     inside = (walk.times >= 15) & (walk.times <= 25)
     np.testing.assert_array_equal(np.transpose(drawn["tunnel: no GPS, 15 to 25 s"].get_data()), walk.positions[inside, :2])

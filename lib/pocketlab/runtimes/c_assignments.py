@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,8 @@ class Assignments(Expressions):
 
     parameters: their names. homes: for a variable, the assignment that declares it. read: names that are read; for others
     nothing is computed. rooms: arrays made here. outputs: for each place among the values returned that is an array, its name.
-    lines: C's, of the body. held: how many variables there are that Python does not have.
+    again: names that several assignments give a value to. lines: C's, of the body. held: how many variables there are that
+    Python does not have.
     """
 
     parameters: frozenset[str] = frozenset()
@@ -31,6 +33,7 @@ class Assignments(Expressions):
     read: set[str] = field(default_factory=set)
     rooms: set[str] = field(default_factory=set)
     outputs: dict[int, str] = field(default_factory=dict)
+    again: set[str] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
     depth: int = 1
     held: int = 0
@@ -47,6 +50,8 @@ class Assignments(Expressions):
 
     def emit(self, text: str, start: str = "") -> None:
         """Write a line, or several where it is long. start: of each of them."""
+        if start:  # a backslash at a line's end, also as the trigraph ??/, would make the next line a comment too
+            text = re.sub(r"(\\|\?\?/)+(?=\s|$)", "", text)
         indent = "    " * self.depth + start
         further = indent if start else indent + "    "
         self.lines += textwrap.wrap(
@@ -168,6 +173,8 @@ class Assignments(Expressions):
         made_here = {self.program.variable(room) for room in self.rooms}
         if self.types.setdefault(name, value.type) != value.type or name in self.rooms or value.text in made_here:
             raise self.error(statement, f"{name} stands for arrays of different shapes, or for one made here: take two names")
+        if self.rooms & self.again & self.roots(value.root):  # Python makes a new one, C writes into the one that is there
+            raise self.error(statement, f"{name} is a part of an array that is made here more than once: take two names")
         self.aliases.setdefault(name, set()).add(value.root)
         self.pass_on(statement, value.root)
         return value.type
@@ -199,7 +206,10 @@ class Assignments(Expressions):
         if len(takers) != called.count:
             raise self.error(statement, f"{called.title} returns {called.count} values")
         given = {name for argument in node.args for name in names_in(argument)}
-        given |= {root for name in given for root in self.aliases.get(name, ())}
+        given |= {root for name in given for root in self.roots(name)}
+        indices = {name for taker in takers if isinstance(taker, ast.Subscript) for name in names_in(taker.slice)}
+        if indices & {taker.id for taker in takers if isinstance(taker, ast.Name)}:
+            raise self.error(statement, "one result is the index of where another one goes: put them into variables first")
         elements: list[tuple[ast.expr, Value]] = []
         for place, _, kind in called.outputs:
             target = takers[place]

@@ -30,6 +30,7 @@ _LIBM = "sin cos tan asin acos atan atan2 sinh cosh tanh exp expm1 log log1p sqr
 _MATH: dict[Any, str] = {getattr(math, name): name for name in _LIBM.split()}
 _TESTS: dict[Any, str] = {math.isfinite: "isfinite", math.isnan: "isnan", math.isinf: "isinf"}
 _ROUNDINGS: dict[Any, str] = {math.floor: "floor", math.ceil: "ceil"}
+C_FUNCTIONS = [*_MATH.values(), *_TESTS.values(), *_ROUNDINGS.values(), "labs", "memset"]  # all that the translation calls
 _KNOWN: set[Any] = {*_MATH, *_TESTS, *_ROUNDINGS, int, float, abs, min, max}
 
 
@@ -125,9 +126,19 @@ class Expressions(Scope):
         if type(node.op) not in _OPERATORS:
             raise self.error(node, "operators are + - * / // % **")
         sign, level = _OPERATORS[type(node.op)]
+        if whole and sign != "/" and self._is_int(node.left) and self._is_int(node.right):  # it could overflow
+            left = Value(f"(long){left.at(SIGN)}", INTEGER, SIGN)
         if whole and sign == "/":  # in C that would leave the fraction out
             left = Value(f"({self.program.dialect.real}){left.at(SIGN)}", REAL, SIGN)
         return Value(f"{left.at(level)} {sign} {right.at(level + 1)}", INTEGER if whole and sign != "/" else REAL, level)
+
+    def _is_int(self, node: ast.expr) -> bool:
+        """Tell whether C computes a whole number with 32 bits: one made of constants, which are `int` where they fit."""
+        if isinstance(node, ast.IfExp):
+            return self._is_int(node.body) and self._is_int(node.orelse)
+        if isinstance(node, ast.UnaryOp):
+            return self._is_int(node.operand)
+        return isinstance(node, ast.Constant) or isinstance(self.meaning(node), int)
 
     def _power(self, node: ast.BinOp) -> Value:
         base, exponent = self.number(node.left), node.right

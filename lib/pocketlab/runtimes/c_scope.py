@@ -157,13 +157,18 @@ class Scope:
         """Note that an array reached by this variable is changed."""
         self.written |= self.pass_on(node, root)
 
+    def roots(self, name: str) -> set[str]:
+        """Return a variable and all whose array or struct it may stand for, over any number of other names."""
+        roots, pending = set[str](), [name]
+        while pending:
+            if (found := pending.pop()) not in roots:
+                roots.add(found)
+                pending += self.aliases.get(found, ())
+        return roots
+
     def pass_on(self, node: ast.AST, root: str) -> set[str]:
         """Note that an array reached by this variable is given to what C thinks may change it; return whose it can be."""
-        roots, pending = set[str](), [root]
-        while pending:
-            if (name := pending.pop()) not in roots:
-                roots.add(name)
-                pending += self.aliases.get(name, ())
+        roots = self.roots(root)
         if not roots <= self.own:
             raise self.error(node, "it changes a constant of its module, or gives it to a function that C thinks may")
         self.passed_on |= roots

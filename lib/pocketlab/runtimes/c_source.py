@@ -12,7 +12,8 @@ From one entry function all compiled functions that it reaches are translated. W
 - type hints of all numbers that are parameters. Docstrings and comments stay.
 
 Anything else raises `TranslationError` with the line and what is on it. Not as in Python: an index beyond the end, or below 0, is
-not noticed (numba does not notice the first one either), and a division by zero gives infinity or NaN instead of an exception.
+not noticed (numba does not notice the first one either), and a division by zero gives infinity or NaN instead of an exception;
+one of whole numbers may end the program.
 Rounding is that of numba: C's compiler must not reorder or contract (no -ffast-math, -ffp-contract=off).
 """
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from typing import Any
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
+from pocketlab.runtimes.c_expressions import C_FUNCTIONS
 from pocketlab.runtimes.c_scope import SAMPLE_COUNT, Function, Scope, Value, address
 from pocketlab.runtimes.c_statements import translate_function
 from pocketlab.runtimes.c_types import (
@@ -51,7 +54,9 @@ _C_WORDS = (
     "auto bool break case char const continue default do double else enum extern false float for goto if inline int long "
     "register restrict return short signed sizeof static struct switch true typedef union unsigned void volatile while"
 )
-_KEYWORDS = {*_C_WORDS.split(), SAMPLE_COUNT}
+_TAKEN = {*_C_WORDS.split(), *(name + suffix for name in C_FUNCTIONS for suffix in ("", "f")), SAMPLE_COUNT}
+# Names of variables and functions that the translation makes.
+_OURS = re.compile(r"\w+_end|(held|unused|result|power)_\d+|(min|max)_(real|long)|floor_(divide|remainder)")
 _HELPERS = {  # min and max as in Python, where the first of two equals wins, and a NaN only at the first place
     "min": "static {type} {name}({type} a, {type} b)\n{{\n    return b < a ? b : a;\n}}\n",
     "max": "static {type} {name}({type} a, {type} b)\n{{\n    return b > a ? b : a;\n}}\n",
@@ -200,7 +205,8 @@ class Program:
         except TypeError as error:
             raise scope.error(node, str(error)) from None
         if isinstance(node, ast.Attribute) and isinstance(kind, Scalar):
-            return Value(self.dialect.literal(value), kind)  # math.pi
+            text = self.dialect.literal(value)  # math.pi
+            return Value(f"({text})" if text.startswith("-") else text, kind)
         plain, text = name.strip("_"), self.dialect.initial(value)
         if len(self._values.get(name, ())) > 1:
             plain = f"{_word(scope.module['__name__']).upper()}_{plain}"
@@ -225,8 +231,10 @@ class Program:
         return name
 
     def variable(self, name: str) -> str:
-        """Return a variable's name in C."""
-        return f"{name}_" if name in _KEYWORDS else name
+        """Return a variable's name in C: another one where that means something else there, with an underscore more."""
+        plain = name.rstrip("_")
+        constants = {constant.strip("_") for constant in self._values}
+        return f"{name}_" if plain in _TAKEN | constants or _OURS.fullmatch(plain) else name
 
 
 def _power(exponent: int) -> str:

@@ -19,17 +19,21 @@ from typing import Any
 from pocketlab.runtimes.c_assignments import Assignments, names_in
 from pocketlab.runtimes.c_expressions import SUM
 from pocketlab.runtimes.c_scope import Function, Parameter, Program, common_type
-from pocketlab.runtimes.c_types import INTEGER, ArrayType, CType, Scalar, StructType
+from pocketlab.runtimes.c_types import INTEGER, ArrayType, CType, Scalar, StructType, TranslationError
 
 Block = tuple[int, ...]
 
 
 def translate_function(program: Program, source: Callable[..., Any], name: str, kinds: Sequence[CType]) -> Function:
     """Translate one function, and by the way those that it calls. source: its Python form. kinds: of its parameters."""
-    text = textwrap.dedent(inspect.getsource(source))
     first = source.__code__.co_firstlineno
-    tree = ast.parse(text).body[0]
-    assert isinstance(tree, ast.FunctionDef)
+    try:
+        text = textwrap.dedent(inspect.getsource(source))
+        tree = ast.parse(text).body[0]
+    except (OSError, SyntaxError):
+        tree = ast.Pass()
+    if not isinstance(tree, ast.FunctionDef):
+        raise TranslationError(f"The source of {source.__name__} cannot be read: write it with `def`, in a file or a cell.")
     ast.increment_lineno(tree, first - 1)
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     comments = {token.start[0] + first - 1: token.string for token in tokens if token.type == tokenize.COMMENT}
@@ -78,7 +82,7 @@ class Statements(Assignments):
         unused = [f"    (void){self.program.variable(each)};" for each in parameters if each not in self.read | self.stored]
         scalars = [kind for kind in self.results if isinstance(kind, Scalar)]
         outputs = [
-            (place, self.program.variable(self.outputs.get(place, f"result_{place}")), kind)
+            (place, self.program.variable(self.outputs[place]) if place in self.outputs else f"result_{place}", kind)
             for place, kind in enumerate(self.results)
             if place in self.outputs or len(scalars) > 1
         ]
@@ -107,6 +111,7 @@ class Statements(Assignments):
         read_too += [node.targets[0] for node in ast.walk(self.tree) if isinstance(node, ast.Assign) and len(node.targets) > 1]
         self.read = set(names_in(self.tree, ast.Load)) | {target.id for target in read_too if isinstance(target, ast.Name)}
         self.stored = {name for name, places in seen.items() if any(statement for _, statement in places)}
+        self.again = {name for name, places in seen.items() if len({id(statement) for _, statement in places if statement}) > 1}
         loops = [node.target for node in ast.walk(self.tree) if isinstance(node, ast.For)]
         counters = {target.id for target in loops if isinstance(target, ast.Name)}
         if both := sorted(counters & (self.stored | self.parameters)):
@@ -170,7 +175,7 @@ class Statements(Assignments):
         name = self.program.variable(node.target.id)
         start, stop = (limits[0].text if len(limits) > 1 else "0"), limits[min(1, len(limits) - 1)]
         end, held = stop.at(SUM), ""
-        if any(isinstance(each, ast.Subscript) or getattr(each, "id", "") in self.stored for each in ast.walk(call)):
+        if any(self._may_change(each) for each in ast.walk(call)):
             end, held = f"{name}_end", f", {name}_end = {stop.text}"  # it counts as it was when the loop began
         pace = f"{name}++" if step == 1 else f"{name}--" if step == -1 else f"{name} += {step}"
         self.emit(f"for (long {name} = {start}{held}; {name} {'<' if step > 0 else '>'} {end}; {pace}) {{")
@@ -178,6 +183,11 @@ class Statements(Assignments):
         self._body(node.body)
         self.loops.pop()
         self.emit("}")
+
+    def _may_change(self, node: ast.AST) -> bool:
+        """Tell whether a part of a loop's limits may have another value after the loop's body than before it."""
+        calls = isinstance(node, ast.Call) and self.program.translates(self.meaning(node.func))
+        return calls or isinstance(node, ast.Subscript) or getattr(node, "id", "") in self.stored
 
     def _pass_statement(self, node: ast.Pass) -> None:
         pass
@@ -198,7 +208,8 @@ class Statements(Assignments):
             if isinstance(value.type, StructType):
                 raise self.error(node, "a NamedTuple is not returned")
             if isinstance(value.type, ArrayType) or isinstance(known, ArrayType):
-                if value.text not in self.rooms or self.outputs.setdefault(place, value.text) != value.text:
+                whole = value.root in self.rooms and value.text == self.program.variable(value.root)
+                if not whole or self.outputs.setdefault(place, value.root) != value.root:
                     raise self.error(node, "an array that is returned was made in the function, and is the same at every return")
             else:
                 self.results[place] = common_type(self, node, known, value.type)

@@ -127,10 +127,10 @@ class Dialect:
     def initial(self, value: Any, indent: str = "") -> str:
         """Write what a variable begins with: nested braces for arrays and structs."""
         if isinstance(value, np.ndarray):
-            if not value.any():
+            if not any(value.tobytes()):  # −0.0 is no zero here
                 return "{" * value.ndim + "0" + "}" * value.ndim
             if value.ndim == 1:
-                return "{" + ", ".join("0" if not number else self.literal(number) for number in value) + "}"
+                return "{" + ", ".join(self.literal(number) if any(number.tobytes()) else "0" for number in value) + "}"
             rows = [f"{indent}    {self.initial(row, indent + '    ')}" for row in value]
         elif isinstance(value, tuple):
             names = value._fields  # type: ignore[attr-defined]

@@ -114,7 +114,7 @@ def walk_map(walk: Walk, tracks: Mapping[str, ArrayLike], outage: tuple[float, f
     """Draw a walk from above, in m to the east and north: the truth, the fixes of GPS, tracks, and where there is no GPS.
 
     tracks: (N, 2) or (N, 3) positions in m by name, one for each of the walk's times. outage: from when to when, in s.
-    The axes end where the walk and its fixes do: a track that drifts away leaves the picture.
+    The axes end near the true walk: fixes and tracks further away leave the picture, and the legend counts the fixes.
     Raises ValueError for no track or more than colors, tracks of another length, and positions that are not finite.
     """
     _check_count(tracks, "track")
@@ -137,14 +137,17 @@ def walk_map(walk: Walk, tracks: Mapping[str, ArrayLike], outage: tuple[float, f
         axes.plot(*truth[inside].T, color=theme.GRID, linewidth=16, linestyle="-", marker="", solid_capstyle="butt",
                   label=f"tunnel: no GPS, {outage[0]:.0f} to {outage[1]:.0f} s")  # fmt: skip
     axes.plot(*truth.T, color=theme.INK, linewidth=2.5, linestyle="-", marker="", label="truth")
-    axes.plot(*fixes.T, color=theme.GREEN, linestyle="", marker="x", markersize=5, label="fixes of GPS")
+    _frame(axes, truth)
+    (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
+    outside = int(((fixes < [west, south]) | (fixes > [east, north])).any(axis=1).sum())
+    axes.plot(*fixes.T, color=theme.GREEN, linestyle="", marker="x", markersize=5,
+              label="fixes of GPS" + (f", {outside} more outside" if outside else ""))  # fmt: skip
     looks = zip(paths.items(), _TRACK_COLORS, theme.LINE_STYLES[1:], theme.MARKERS, strict=False)
     for (name, path), color, style, marker in looks:
         axes.plot(*path.T, color=color, linestyle=style, marker=marker, markevery=max(1, len(path) // _MARKS),
                   label=f"{name}, RMS {scores[name]:.1f} m")  # fmt: skip
     axes.plot(*truth[0], color=theme.INK, linestyle="", marker="*", markersize=13, label="start")
     axes.set(xlabel="east (m)", ylabel="north (m)")
-    _frame(axes, np.concatenate([truth, fixes]))
     plot.figure.legend(loc="outside right upper", frameon=False, fontsize="small")
     return plot
 

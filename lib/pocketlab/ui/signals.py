@@ -223,7 +223,8 @@ def frame_budget(parts: Mapping[str, float], budget_ms: float = FRAME_60_MS) -> 
 def allan(tau_s: ArrayLike, deviation: ArrayLike, figures: NoiseFigures, unit: str = "rad/s") -> Plot:
     """Draw an Allan deviation (M,) at averaging times (M,) in s on log axes, and the three kinds of noise read off it.
 
-    unit: of the deviation and of the figures. Lines: N/√τ, B · √(2 ln 2/π), K · √(τ/3), as in `noise_figures`; none for a 0.
+    unit: of the deviation and of the figures. Lines: N/√τ, B · √(2 ln 2/π), K · √(τ/3), as in `noise_figures`; none for a
+    kind that lies below the picture.
     Raises ValueError for other shapes, and for times or deviations that are not above 0.
     """
     tau, sigma = np.asarray(tau_s, np.float64), np.asarray(deviation, np.float64)
@@ -248,7 +249,7 @@ def allan(tau_s: ArrayLike, deviation: ArrayLike, figures: NoiseFigures, unit: s
     axes.plot(tau, sigma, color=theme.BLUE, marker="o", linestyle="-", label="measured")
     styles = zip(noises.items(), (theme.VERMILLION, theme.GREEN, theme.PURPLE), theme.LINE_STYLES[1:], strict=False)
     for (name, values), color, style in styles:
-        if values.any():
+        if values.max() > sigma.min() / 2:  # one that lies below the picture explains nothing in it
             axes.plot(tau, values, color=color, linestyle=style, marker="", label=name)
     axes.set(xscale="log", yscale="log", xlabel="averaging time τ (s, log scale)", ylabel=f"Allan deviation ({unit}, log scale)")
     axes.set_ylim(sigma.min() / 2, 2 * sigma.max())

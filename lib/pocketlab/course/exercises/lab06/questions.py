@@ -54,12 +54,12 @@ PREDICTIONS = (
         "field. How can a filter still find north?",
         (
             Option(
-                "It cannot, as long as the magnet is there; it has to rely on the gyroscope",
+                "It cannot, as long as the magnet is there; it has to rely on the gyroscope for ever",
                 "For a minute that is what good filters do. But the magnet turns with the phone, and the earth's field "
                 "does not.",
             ),
             Option(
-                "It turns: what stays fixed in the phone is the magnet, what stays fixed in the world is the earth's field",
+                "By the phone's turning: the magnet stays fixed in the phone, the earth's field in the world",
                 "The reading is R·m = field + R·offset. With R from the gyroscope, both are found as soon as the phone "
                 "has turned enough.",
                 correct=True,
@@ -72,19 +72,18 @@ PREDICTIONS = (
     ),
     Question(
         "06.P4",
-        "A phone walks for two minutes with GPS fixes that are about 5 m off, and every second a new one. Why is the mean "
-        "of the last ten fixes hardly better than one of them?",
+        "A phone lies on a bench. Every second GPS gives a fix that is about 5 m off. Why is the mean of ten fixes hardly "
+        "better than one of them?",
         (
             Option(
                 "Because the errors of neighboring fixes are alike: they come from the same satellites and walls",
                 "The mean of ten independent errors is a third as large. These wander over a minute or so, so the mean "
-                "of ten seconds has the same error.",
+                "of ten seconds has nearly the same error.",
                 correct=True,
             ),
             Option(
-                "Because the phone walks 14 m in ten seconds",
-                "That spoils the mean as well, and a filter that knows the velocity makes good for it. The errors that "
-                "are alike remain.",
+                "Because ten are too few: an error shrinks with the root of the count",
+                "Ten independent errors would leave a third of one. These are alike, and even thirty in a row share much.",
             ),
             Option(
                 "It is: ten fixes have a third of the error of one",
@@ -168,8 +167,8 @@ QUIZ = (
                 correct=True,
             ),
             Option(
-                "A delay of 10 ms",
-                "The chunk itself delays by that much with any filter. The jumps come from the state that is lost.",
+                "Nothing but a delay of 10 ms",
+                "The chunk itself delays by that much with any filter. On top of it come jumps, from the state that is lost.",
             ),
         ),
     ),
