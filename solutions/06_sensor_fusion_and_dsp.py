@@ -654,7 +654,7 @@ lab.reveal("06.P4")
 # has accelerometer and gyroscope alone, and gets lost the more, the longer it lasts. Smoothing sees both ends of the tunnel
 # and joins them; for a map of yesterday's run that is the right one, for an arrow on a screen it comes too late.
 
-# %%
+# %% tags=["nbval-check-output"]
 from pocketlab.signals.activity import detect_steps
 
 steps = detect_steps(walk.imu.acc, sample_rate_hz=walk.sample_rate_hz)
@@ -704,7 +704,7 @@ table(rows, columns, caption=f"{way:.0f} m through the hall, simulated features"
 # Some phones measure distance itself. What an app wants is not a hundred thousand points but the floor on which a sofa shall
 # stand.
 
-# %%
+# %% tags=["nbval-check-output"]
 from pocketlab.data.room import scan_depth
 from pocketlab.signals.points import find_planes, floor_and_walls, points_from_depth, thin_voxels
 
@@ -1136,7 +1136,7 @@ NewestFrames = lab.check("06.10", NewestFrames)
 # %%
 lab.predict("06.P5")
 
-# %%
+# %% tags=["nbval-check-output"]
 from pocketlab.data.camera import CameraFrame
 
 queue = NewestFrames(2)

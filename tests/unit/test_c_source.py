@@ -19,6 +19,7 @@ from pocketlab.runtimes.native_compiler import build
 
 Array = NDArray[np.float64]
 GAIN, OFFSETS, _HIDDEN, DEBT = 2.5, np.array([1.0, -2.0, 0.5]), 7, -4
+SIGNED_ZEROS, MANY, _tau = np.array([-0.0, 0.0, 1.0]), 70_000, 3.0
 loop = numba.njit
 
 
@@ -313,14 +314,96 @@ def _names(register: Array, sample_count: Array) -> None:
         register[long] = double
 
 
-def test_words_of_c_are_no_names_there():
+@loop
+def _angle(x: float) -> float:
+    tau, long, long_, max_real = 2 * x, 1.0, 3.0, 4.0  # tau is a constant of the module, too
+    return tau - long * long_ + max(max_real, x)
+
+
+@loop
+def _log(x: Array) -> tuple[Array, float]:
+    log = np.zeros(2)
+    log[0] = math.log(abs(x[0]))
+    return log, x[1]
+
+
+@loop
+def _made_names(x: Array, out: Array) -> None:
+    held_1, i_end, count = x[0], x[1], 2
+    for n in range(len(x)):
+        sin, power_2 = math.sin(x[n]), x[n] ** 2
+        sin, power_2 = power_2, sin
+        for i in range(count):
+            count += i
+            out[n] += i_end + held_1
+        log, second = _log(x)
+        out[n] += sin - 2 * power_2 + _angle(x[n]) * _tau + log[0] + second
+        count = 2
+
+
+def test_words_of_c_and_of_the_translation_are_no_names_there():
     same(_names, numbers(4), numbers(4))
+    same(_made_names, numbers(4), np.zeros(4))
+
+
+@loop
+def _large(x: Array) -> None:
+    for n in range(len(x)):
+        x[n] = MANY * MANY + n + (1 if x[n] > 0 else MANY) * -MANY + 3 * (65536 * 65536) - MANY * 30000 * 2
+
+
+def test_whole_constants_have_64_bits_as_in_numba():
+    same(_large, numbers(5))
+
+
+@loop
+def _signed(x: Array) -> None:
+    for n in range(len(x)):
+        x[n] = math.atan2(SIGNED_ZEROS[n % 3], -1.0)
+
+
+def test_zeros_keep_their_sign():
+    same(_signed, numbers(3))
+
+
+@loop
+def _positive(x: Array) -> int:
+    count = 0
+    for n in range(len(x)):
+        count += 1 if x[n] > 0 else 0
+    return count
+
+
+@loop
+def _bounded(x: Array, out: Array) -> None:
+    for i in range(_positive(x)):
+        x[i] = -1.0
+        out[i] += 1.0
+
+
+def test_a_loop_goes_as_far_as_a_function_said_at_its_beginning():
+    same(_bounded, np.abs(numbers(6)), np.zeros(6))
+
+
+@loop
+def _backslash(x: Array) -> None:
+    for n in range(len(x)):
+        # A line that ends in \
+        x[n] += 1.0
+        # or in ??/
+        x[n] += 2.0
+
+
+def test_no_comment_reaches_into_the_next_line():
+    same(_backslash, numbers(3))
 
 
 @loop
 def _room(x: Array) -> None:
     for n in range(len(x)):
         sums, other = np.zeros(3), np.zeros((2, 2))
+        part = other[1]
+        part[1] = x[n]
         if n > 1:
             late = np.zeros(3)
         else:
@@ -347,11 +430,13 @@ def module(folder, name, text):
 
 
 def test_constants_of_one_name_keep_the_values_of_their_modules(tmp_path):
-    text = "import numba\nSIZE, SHARED = {size}, 9\n\n@numba.njit\ndef sized(x: float) -> float:\n    return x * SIZE + SHARED\n"
+    text = "import numba\nSIZE, SHARED, LOW = {size}, 9, -{size}\n\n"
+    text += "@numba.njit\ndef sized(x: float) -> float:\n    return x * SIZE + SHARED\n"
     one = module(tmp_path, "filter_small", text.format(size=3))
     two = module(tmp_path, "filter_large", text.format(size=5))
     user = "import numba\nimport filter_small\nfrom filter_large import sized\n\n@numba.njit\ndef both(x):\n"
-    user += "    for n in range(len(x)):\n        x[n] = sized(x[n]) - filter_small.sized(1) * filter_small.SIZE\n"
+    user += "    for n in range(len(x)):\n"
+    user += "        x[n] = sized(x[n]) - filter_small.sized(1) * filter_small.SIZE - -filter_small.LOW\n"
     both = module(tmp_path, "filter_user", user).both
     same(both, numbers(3))
     source = translate(both, (numbers(3),)).source()
@@ -471,6 +556,27 @@ def bad_alias(x: Array) -> None:
     x[0] = other[0]
 
 
+def bad_second_room(x: Array) -> None:
+    room = np.zeros((2, 2))
+    row = room[0]
+    room = np.zeros((2, 2))
+    x[0] = row[0]
+
+
+def bad_room_of_before(x: Array) -> None:
+    for n in range(3):
+        room = np.zeros((2, 3))
+        if n == 0:
+            old = room[1]
+        x[n] = old[0]
+        old = room[0]
+
+
+def bad_index_of_results(x: Array) -> None:
+    i = 0
+    x[i], i = _halved(x[1])
+
+
 def bad_constant(x: Array) -> None:
     OFFSETS[0] = x[0]
 
@@ -572,6 +678,11 @@ def _twice(x: Array) -> Array:
 
 
 @loop
+def _halved(x: float) -> tuple[float, int]:
+    return x / 2, 1
+
+
+@loop
 def _first_zeroed(x: Array) -> float:
     x[0] = 0.0
     return 1.0
@@ -597,6 +708,9 @@ BAD = {
     bad_numpy: (1, r"np\.sum"),
     bad_shape: (1, "shape is made of numbers"),
     bad_alias: (2, "made here"),
+    bad_second_room: (2, "made here more than once"),
+    bad_room_of_before: (4, "made here more than once"),
+    bad_index_of_results: (2, "one result is the index"),
     bad_constant: (1, "constant of its module"),
     bad_name: (1, "neither a variable nor"),
     bad_loop: (1, "a loop counts"),
@@ -639,6 +753,7 @@ def _endless(x: Array) -> None:
     [
         (_endless, (np.zeros(3),), "calls itself"),
         (bad_end, (np.zeros(3),), "not a compiled function"),
+        (loop(lambda x: x[0]), (np.zeros(3),), "write it with `def`"),
         (_commented, (np.zeros(3, np.float32), 1.0), "array of float32"),
         (_commented, (np.zeros(3), "two"), "A str has no counterpart"),
     ],

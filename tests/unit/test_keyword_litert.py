@@ -76,6 +76,13 @@ def test_the_network_in_int8_is_small_and_as_good_and_runs_on_a_stream(digits, n
     assert score_stream(words, stream.process(samples)).detected >= 0.8 * len(words)
 
 
+@pytest.mark.parametrize("text", ["", "frontend"])
+def test_a_part_to_keep_in_float_that_is_not_there_is_told(spotter_path, tmp_path, text) -> None:
+    with pytest.raises(ValueError, match=f"keep_float is '{text}', which no operator of spotter.tflite .*_front_end"):
+        litert.quantize_file(spotter_path, tmp_path / "a.tflite", "dynamic_int8", keep_float=text)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_one_file_with_the_network_in_int8_and_the_front_end_in_float(digits, spotter_path, tmp_path) -> None:
     training, testing = digits.official_split()
     seen, x = windows(digits, training[::5]), windows(digits, testing)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pocketlab.data.spoken_digits import load_spoken_digits
+from pocketlab.data.spoken_digits import SpokenDigits, load_spoken_digits
 from pocketlab.signals.keyword import load_keyword_model
 from pocketlab.signals.keyword_features import BANDS, CLASSES, FRAMES, NONE
 from pocketlab.signals.keyword_stream import Classify, Detection, KeywordStream
@@ -28,13 +28,17 @@ def classify() -> Classify:
     return logits
 
 
+@pytest.fixture(scope="module")
+def synthetic() -> SpokenDigits:
+    return load_spoken_digits("synthetic")
+
+
 def certain(digit: int) -> Classify:
     return lambda picture: np.where(np.arange(len(CLASSES)) == digit, 20.0, 0.0)
 
 
-def test_detections_do_not_depend_on_the_cutting(classify) -> None:
-    digits = load_spoken_digits("synthetic")
-    samples, _ = spoken_stream(digits.recordings[::50], digits.labels[::50])
+def test_detections_do_not_depend_on_the_cutting(classify, synthetic) -> None:
+    samples, _ = spoken_stream(synthetic.recordings[::50], synthetic.labels[::50])
     whole = KeywordStream(classify).process(samples)
     assert whole
     rng = np.random.default_rng(0)
@@ -98,9 +102,8 @@ def test_no_digit_is_ever_detected_where_the_network_says_none() -> None:
     assert KeywordStream(certain(NONE), threshold=0.1).process(np.zeros(24_000)) == []
 
 
-def test_bad_chunks_are_refused_and_change_nothing(classify) -> None:
-    digits = load_spoken_digits("synthetic")
-    samples, _ = spoken_stream(digits.recordings[::100], digits.labels[::100])
+def test_bad_chunks_are_refused_and_change_nothing(classify, synthetic) -> None:
+    samples, _ = spoken_stream(synthetic.recordings[::100], synthetic.labels[::100])
     stream = KeywordStream(classify)
     found = stream.process(samples[:9000])
     for bad, message in (
@@ -121,11 +124,13 @@ def test_settings_and_logits_are_checked() -> None:
             KeywordStream(certain(0), **settings)
     with pytest.raises(ValueError, match=r"shape \(1, 11\); expected is \(11,\)"):
         KeywordStream(lambda picture: np.zeros((1, 11))).process(np.zeros(8000))
+    for wrong in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            KeywordStream(lambda picture, wrong=wrong: np.append(np.zeros(10), wrong)).process(np.zeros(8000))
 
 
-def test_a_spoken_stream_holds_the_words_where_it_says() -> None:
-    digits = load_spoken_digits("synthetic")
-    recordings, labels = digits.recordings[:20:2], digits.labels[:20:2]
+def test_a_spoken_stream_holds_the_words_where_it_says(synthetic) -> None:
+    recordings, labels = synthetic.recordings[:20:2], synthetic.labels[:20:2]
     samples, words = spoken_stream(recordings, labels, pause_s=(0.3, 0.5), snr_db=40)
     assert sorted(word.digit for word in words) == sorted(labels.tolist())
     assert samples.dtype == np.float32
@@ -139,12 +144,21 @@ def test_a_spoken_stream_holds_the_words_where_it_says() -> None:
     assert 10 * np.log10((spoken**2).mean() / (silent**2).mean()) == pytest.approx(40, abs=1)
 
 
-def test_other_speech_is_as_long_as_asked() -> None:
-    recordings = load_spoken_digits("synthetic").recordings
-    samples = other_stream(recordings, 5.0)
+def test_other_speech_is_as_long_as_asked(synthetic) -> None:
+    samples = other_stream(synthetic.recordings, 5.0)
     assert samples.shape == (40_000,)
     assert np.abs(samples).max() > 0.1
-    np.testing.assert_array_equal(samples, other_stream(recordings, 5.0))
+    np.testing.assert_array_equal(samples, other_stream(synthetic.recordings, 5.0))
+
+
+def test_streams_of_nothing_are_refused() -> None:
+    silence = [np.zeros(800, np.float32)]
+    for recordings in ([], silence):
+        with pytest.raises(ValueError, match="no recording with a sound"):
+            spoken_stream(recordings, np.zeros(len(recordings), np.int64))
+    for recordings, seconds in (([], 5.0), (silence, 0.0), (silence, np.inf)):
+        with pytest.raises(ValueError, match=f"got {len(recordings)} and {seconds} s"):
+            other_stream(recordings, seconds)
 
 
 def test_detections_are_counted_against_the_words() -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -174,6 +175,8 @@ def test_what_is_written_is_the_same_each_time_and_leaves_nothing_beside(path, t
     [
         ("madgwick", "a.c", {}, 'Only the filter of method "pocketlab"'),
         ("pocketlab", "a.cpp", {}, "must end in .c"),
+        ("pocketlab", 'a".c', {}, "quotation mark"),
+        ("pocketlab", "a\n.c", {}, "line end"),
         ("pocketlab", "a.c", {"real": "half"}, "'half' is neither"),
     ],
 )
@@ -267,9 +270,41 @@ def test_cc_chooses_the_compiler(monkeypatch, tmp_path, path, motion):
     assert native.available()
     assert len(native.load(path)(motion.gyr[:9], motion.acc[:9])) == 9
     assert "-DOWN=1 -std=c99 -ffp-contract=off" in log.read_text()
-    monkeypatch.setenv("CC", "no-such-compiler")
-    with pytest.raises(UnavailableError, match="CC is set to 'no-such-compiler'"):
+    for wrong in ("no-such-compiler", "cc 'never closed"):
+        monkeypatch.setenv("CC", wrong)
+        assert not native.available()
+        with pytest.raises(UnavailableError, match=f"CC is set to .{wrong}"):
+            native.load(path)
+
+
+def test_a_compiler_for_another_machine_is_told(monkeypatch, tmp_path, path):
+    other = script(tmp_path / "other", "open(sys.argv[sys.argv.index('-o') + 1], 'w').write('for another one')")
+    monkeypatch.setenv("CC", str(other))
+    with pytest.raises(UnavailableError, match=r"orientation\.c cannot be loaded: .*compiler for this machine"):
         native.load(path)
+
+
+def test_a_name_is_no_option_of_the_compiler(monkeypatch, tmp_path, motion):
+    monkeypatch.chdir(tmp_path)
+    for name in ("-x.c", "@args.c", "my $(filter).c"):
+        exported = native.export(OrientationFilter(sample_rate_hz=RATE), name)
+        assert len(native.load(exported.path)(motion.gyr[:9], motion.acc[:9])) == 9
+
+
+def test_what_was_there_stays_if_the_disk_is_full(monkeypatch, tmp_path):
+    native.export(OrientationFilter(sample_rate_hz=RATE), tmp_path / "a.c")
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    write = Path.write_text
+
+    def full(file, text, **options):
+        if file.suffix == ".c":
+            raise OSError(28, "No space left on device")
+        return write(file, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        native.export(OrientationFilter(sample_rate_hz=25.0), tmp_path / "a.c")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_errors_of_the_compiler_are_quoted(tmp_path, path):
@@ -277,6 +312,11 @@ def test_errors_of_the_compiler_are_quoted(tmp_path, path):
     wrong.write_text(path.read_text().replace("return;", "retrun;", 1))
     (tmp_path / path.with_suffix(".h").name).write_bytes(path.with_suffix(".h").read_bytes())
     with pytest.raises(ModelFileError, match=r"wrong\.c cannot be compiled by .*: wrong\.c:\d+:\d+: error: .*retrun") as raised:
+        native.load(wrong)
+    assert str(tmp_path) not in str(raised.value)
+    header = tmp_path / path.with_suffix(".h").name
+    header.write_text(header.read_text().replace("typedef", "tpyedef", 1))
+    with pytest.raises(ModelFileError, match=r"wrong\.c cannot be compiled by .*: orientation\.h:\d+:\d+: error: ") as raised:
         native.load(wrong)
     assert str(tmp_path) not in str(raised.value)
 

@@ -383,7 +383,8 @@ def test_one_record_is_enough_and_one_at_rest_counts_whole(records):
 
 def test_records_that_cannot_be_explored_are_refused(records):
     blind = replace(records["slow"], quat=np.full((2400, 4), np.nan))
+    short = replace(records["slow"], quat=np.ones((10, 4)))
     four = {str(i): records["slow"] for i in range(4)}
-    for wrong, message in (({}, "got 0"), (four, "got 4"), ({"a": blind}, "a has no true")):
+    for wrong, message in (({}, "got 0"), (four, "got 4"), ({"a": blind}, "a has no true"), ({"a": short}, "2400 samples")):
         with pytest.raises(ValueError, match=message):
             OrientationExplorer(wrong)

@@ -80,13 +80,16 @@ def test_a_thinned_line_keeps_the_root_mean_square(count):
 
 
 def test_an_error_of_zero_is_below_the_axis_and_not_an_error():
-    plot = orientation_errors({"perfect": np.zeros(100), "a": np.ones(100)}, 100.0)
-    assert 0 < plot.axes[0].get_lines()[0].get_ydata().max() < plot.axes[0].get_ylim()[0]
+    for others in ({}, {"a": np.ones(100)}):
+        plot = orientation_errors({"perfect": np.zeros(100), **others}, 100.0)
+        low, high = plot.axes[0].get_ylim()
+        assert 0 < plot.axes[0].get_lines()[0].get_ydata().max() < low < high
 
 
 @pytest.mark.parametrize(
     ("errors", "rate", "movement", "message"),
     [({}, 100, None, "got 0"), ({str(i): np.ones(3) for i in range(6)}, 100, None, "got 6"),
+     ({"a": [1, np.inf]}, 100, None, "finite angles"), ({"a": 3.0, "b": np.ones(3)}, 100, None, "rows of 1 sample"),
      ({"a": np.ones(3), "b": np.ones(4)}, 100, None, r"b is an array \(4,\)"),
      ({"a": np.ones(3)}, 100, np.ones(2), "movement is"),
      ({"a": np.ones((3, 2))}, 100, None, r"\(3, 2\)"), ({"a": -np.ones(3)}, 100, None, "those of a are not"),
@@ -144,6 +147,12 @@ def test_a_track_that_drifts_away_does_not_make_the_map_small(walk, caplog):
     assert np.ptp(plot.axes[0].get_xlim()) < 2 * np.ptp(np.concatenate([walk.positions[:, :2], fixes]), axis=0).max()
 
 
+@pytest.mark.parametrize("outage", [(25, 15), (100, 200)])
+def test_an_outage_lies_within_the_walk(walk, outage):
+    with pytest.raises(ValueError, match=f"from {outage[0]} to {outage[1]} s, and the walk from 0 to"):
+        walk_map(walk, {"a": walk.positions}, outage)
+
+
 def test_tracks_that_cannot_be_drawn_are_refused(walk):
     count = len(walk.times)
     for tracks, message in (
@@ -184,7 +193,7 @@ def test_paths_that_cannot_be_drawn_are_refused():
     for truth, estimates, message in (
         (good, {}, "got 0"), (good, {"a": good[1:]}, r"a needs a position for each time: \(5, 3\)"),
         (good[:, :2], {"a": good}, "truth needs"), (good, {"a": good + np.inf}, "infinite"),
-        (good[:0], {"a": good[:0]}, "at least one"),
+        (good[:0], {"a": good[:0]}, "at least one"), (3.0, {"a": good}, "truth needs"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             camera_path(truth, estimates)
@@ -224,11 +233,20 @@ def test_a_filter_has_a_line_and_a_band_of_two_standard_deviations():
     assert is_whole(plot)
 
 
+def test_what_was_never_measured_has_no_error():
+    times = np.arange(5.0)
+    line = filter_line(times, np.full(5, np.nan), measured_std=1.0, acceleration_density=0.1)
+    plot = kalman_1d(times, times, np.full(5, np.nan), {"filter": line})
+    assert "measured 0 times. Root mean square error: filter" in plot.alt
+    assert is_whole(plot)
+
+
 def test_lines_that_cannot_be_drawn_are_refused():
     times = np.arange(3.0)
     line = Line(times, np.zeros((3, 2)), np.tile(np.eye(2), (3, 1, 1)))
     for arguments, message in (
         ((times, times, times, {}), "got 0"), ((times, times, times, {str(i): line for i in range(3)}), "got 3"),
+        ((times, times * np.nan, times, {"a": line}), "NaN or infinite"),
         ((times, times[1:], times, {"a": line}), "truth has"), ((times[1:], times[1:], times[1:], {"a": line}), "a has"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
@@ -263,7 +281,8 @@ def test_gains_stand_on_a_log_axis_and_their_corners_are_told():
     ("responses", "message"),
     [({}, "got 0"), ({"a": ([1, 2], [0.0])}, r"a needs a gain for each frequency"), ({"a": ([0, 1], [0, 0])}, "two above 0 Hz"),
      ({"a": ([2, 1], [0, 0])}, "frequencies ascend"), ({"a": ([1, 2], [0, np.nan])}, "gains are in dB"),
-     ({"a": ([1, 2], [-np.inf, -np.inf])}, "not all −∞")],
+     ({"a": ([1, 2], [-np.inf, -np.inf])}, "not all −∞"), ({"a": ([1, np.inf], [0, 0])}, "frequencies ascend"),
+     ({"a": ([1, 2], np.array([1, 1j]))}, "complex gains")],
 )  # fmt: skip
 def test_responses_that_cannot_be_drawn_are_refused(responses, message):
     with pytest.raises(ValueError, match=message):

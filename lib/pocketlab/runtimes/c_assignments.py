@@ -14,6 +14,8 @@ from pocketlab.runtimes.c_expressions import Expressions
 from pocketlab.runtimes.c_scope import Value, address, common_type
 from pocketlab.runtimes.c_types import BOOLEAN, INTEGER, REAL, ArrayType, CType, Scalar
 
+Block = tuple[int, ...]  # for each statement around, its line and which of its parts it is
+
 _WIDTH = 116
 _UPDATES: dict[type, str] = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.Div: "/="}
 
@@ -22,14 +24,15 @@ _UPDATES: dict[type, str] = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.D
 class Assignments(Expressions):
     """Translates what gives a value to a variable or an element.
 
-    parameters: their names. homes: for a variable, the assignment that declares it. read: names that are read; for others
-    nothing is computed. rooms: arrays made here. outputs: for each place among the values returned that is an array, its name.
-    again: names that several assignments give a value to. lines: C's, of the body. held: how many variables there are that
-    Python does not have.
+    parameters: their names. homes: for a variable, the assignment that declares it. blocks: where that stands. read: names that
+    are read; for others nothing is computed. rooms: arrays made here. outputs: for each place among the values returned that is
+    an array, its name. again: names that several assignments give a value to. lines: C's, of the body. held: how many variables
+    there are that Python does not have.
     """
 
     parameters: frozenset[str] = frozenset()
     homes: dict[str, ast.stmt] = field(default_factory=dict)
+    blocks: dict[str, Block] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     rooms: set[str] = field(default_factory=set)
     outputs: dict[int, str] = field(default_factory=dict)
@@ -173,11 +176,18 @@ class Assignments(Expressions):
         made_here = {self.program.variable(room) for room in self.rooms}
         if self.types.setdefault(name, value.type) != value.type or name in self.rooms or value.text in made_here:
             raise self.error(statement, f"{name} stands for arrays of different shapes, or for one made here: take two names")
-        if self.rooms & self.again & self.roots(value.root):  # Python makes a new one, C writes into the one that is there
+        if not all(self._outlives(room, name) for room in self.rooms & self.roots(value.root)):
             raise self.error(statement, f"{name} is a part of an array that is made here more than once: take two names")
         self.aliases.setdefault(name, set()).add(value.root)
         self.pass_on(statement, value.root)
         return value.type
+
+    def _outlives(self, room: str, name: str) -> bool:
+        """Tell whether an array is as before while a name stands for a part of it: C would make the next one in its place."""
+        block = self.blocks.get(room)  # None where it is not declared with its one value
+        if block is None or room in self.again:
+            return False
+        return self.blocks.get(name, ())[: len(block)] == block
 
     def _augassign_statement(self, node: ast.AugAssign) -> None:
         if type(node.op) not in _UPDATES:

@@ -126,19 +126,26 @@ class Expressions(Scope):
         if type(node.op) not in _OPERATORS:
             raise self.error(node, "operators are + - * / // % **")
         sign, level = _OPERATORS[type(node.op)]
-        if whole and sign != "/" and self._is_int(node.left) and self._is_int(node.right):  # it could overflow
+        if (self._largest(node) or 0) >= 2**31:  # constants are `int` in C
             left = Value(f"(long){left.at(SIGN)}", INTEGER, SIGN)
         if whole and sign == "/":  # in C that would leave the fraction out
             left = Value(f"({self.program.dialect.real}){left.at(SIGN)}", REAL, SIGN)
         return Value(f"{left.at(level)} {sign} {right.at(level + 1)}", INTEGER if whole and sign != "/" else REAL, level)
 
-    def _is_int(self, node: ast.expr) -> bool:
-        """Tell whether C computes a whole number with 32 bits: one made of constants, which are `int` where they fit."""
-        if isinstance(node, ast.IfExp):
-            return self._is_int(node.body) and self._is_int(node.orelse)
+    def _largest(self, node: ast.expr) -> int | None:
+        """Return how far from 0 a whole number that is made of constants alone can be, None for any other expression."""
         if isinstance(node, ast.UnaryOp):
-            return self._is_int(node.operand)
-        return isinstance(node, ast.Constant) or isinstance(self.meaning(node), int)
+            return self._largest(node.operand)
+        if isinstance(node, ast.IfExp | ast.BinOp):
+            sides = (node.left, node.right) if isinstance(node, ast.BinOp) else (node.body, node.orelse)
+            one, other = map(self._largest, sides)
+            if one is None or other is None:
+                return None
+            if isinstance(node, ast.IfExp):
+                return max(one, other)
+            return {ast.Add: one + other, ast.Sub: one + other, ast.Mult: one * other}.get(type(node.op))
+        value = node.value if isinstance(node, ast.Constant) else self.meaning(node)
+        return abs(value) if isinstance(value, int) else None
 
     def _power(self, node: ast.BinOp) -> Value:
         base, exponent = self.number(node.left), node.right

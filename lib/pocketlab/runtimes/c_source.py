@@ -215,7 +215,7 @@ class Program:
         else:
             definition = f"static const {self.dialect.inside(kind, plain)} = {text};\n"
         if self.constants.setdefault(plain, definition) != definition:
-            raise scope.error(node, f"two modules whose names end in the same word have a constant {name}")
+            raise scope.error(node, f"two constants would be called {plain} in C: rename one of them")
         return Value(plain, kind, root="" if isinstance(kind, Scalar) else plain)
 
     def helper(self, name: str) -> str:

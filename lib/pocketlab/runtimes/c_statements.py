@@ -16,12 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pocketlab.runtimes.c_assignments import Assignments, names_in
+from pocketlab.runtimes.c_assignments import Assignments, Block, names_in
 from pocketlab.runtimes.c_expressions import SUM
-from pocketlab.runtimes.c_scope import Function, Parameter, Program, common_type
+from pocketlab.runtimes.c_scope import SAMPLE_COUNT, Function, Parameter, Program, common_type
 from pocketlab.runtimes.c_types import INTEGER, ArrayType, CType, Scalar, StructType, TranslationError
-
-Block = tuple[int, ...]
 
 
 def translate_function(program: Program, source: Callable[..., Any], name: str, kinds: Sequence[CType]) -> Function:
@@ -80,6 +78,9 @@ class Statements(Assignments):
         outer = sorted(self.variables() - set(self.homes) - set(parameters))
         declared = [f"    {self.declaration(variable)};" for variable in outer]
         unused = [f"    (void){self.program.variable(each)};" for each in parameters if each not in self.read | self.stored]
+        counted = any(isinstance(kind, ArrayType) and kind.shape[0] is None for kind in parameters.values())
+        if counted and not any(SAMPLE_COUNT in line for line in self.lines):
+            unused.append(f"    (void){SAMPLE_COUNT};")
         scalars = [kind for kind in self.results if isinstance(kind, Scalar)]
         outputs = [
             (place, self.program.variable(self.outputs[place]) if place in self.outputs else f"result_{place}", kind)
@@ -120,7 +121,7 @@ class Statements(Assignments):
             block, statement = places[0]
             inside = all(other[: len(block)] == block for other, _ in places)
             if name not in self.parameters and statement is not None and inside:
-                self.homes[name] = statement
+                self.homes[name], self.blocks[name] = statement, block
 
     def _block(self, statements: Sequence[ast.stmt]) -> None:
         for statement in statements:

@@ -56,11 +56,14 @@ def quantize_file(
     keep_float: operators with this text in their names stay in float32, and so do the file's inputs. A converted operator has
     the names of the modules that it was in, so this can be a submodule's name.
 
-    Raises ModelFileError for a damaged `path_in`, ValueError for options or inputs that do not fit.
+    Raises ModelFileError for a damaged `path_in`, ValueError for options or inputs that do not fit, and for a keep_float that
+    is in no operator's name.
     """
     check_options(quantization, representative, per_channel)
     path_in, path_out = Path(path_in), Path(path_out)
     _litert.interpreter(path_in)  # a damaged file is told here; and the line about XNNPACK is used up
+    if keep_float is not None:
+        _check_named(path_in, keep_float)
     inputs = None
     if quantization == "static_int8" and representative is not None:
         inputs = _calibration_inputs(path_in, representative)
@@ -102,6 +105,15 @@ def _add_recipe(quantizer: Any, quantization: str, per_channel: bool) -> None:
         quantizer.add_static_config(*every, activation_num_bits=8, weight_num_bits=8, weight_granularity=granularity)
     else:
         quantizer.add_weight_only_config(*every, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING)
+
+
+def _check_named(path: Path, text: str) -> None:
+    """Raise ValueError unless the text is in the name of an operator, which is that of the tensors that it writes."""
+    graphs = tflite_file.read(path).graphs
+    names = [graph.tensors[index].name for graph in graphs for node in graph.nodes for index in node.outputs]
+    if not text or not any(text in name for name in names):
+        first = f"; its first one is {names[0]!r}" if names else ""
+        raise ValueError(f"keep_float is {text!r}, which no operator of {path.name} has in its name{first}.")
 
 
 def _exempt(quantizer: Any, keep_float: str) -> None:

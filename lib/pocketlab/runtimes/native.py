@@ -70,32 +70,43 @@ def export(filter_: OrientationFilter, path: str | Path, *, real: str = "double"
     Its sample rate and settings become constants. real: "double" for the same numbers as in Python, "float" for a processor
     that has only those.
 
-    Raises ValueError for another method, name or real.
+    Raises ValueError for another method or real, and for a name that does not end in .c or does not fit into an #include.
     """
     path = Path(path)
     if path.suffix != ".c":
         raise ValueError(f"{path.name} must end in .c, by which compilers know the language.")
+    if set(path.name) & set('"\\\n'):
+        raise ValueError(f"{path.name!r} has a quotation mark, a backslash or a line end, which no name in an #include may have.")
     header = path.with_suffix(".h")
     texts = filter_source(filter_, header.name, real=real)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for file, text in zip((header, path), texts, strict=True):
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            whole = Path(folder) / file.name
-            whole.write_text(text, encoding="utf-8")
-            whole.replace(file)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # both or neither, should the disk be full
+        written = [Path(folder) / file.name for file in (header, path)]
+        for file, text in zip(written, texts, strict=True):
+            file.write_text(text, encoding="utf-8")
+        for file in written:
+            file.replace(path.parent / file.name)
     return ModelFile(path, FORMAT, header.stat().st_size + path.stat().st_size)
 
 
-def load(path: str | Path, *, optimize: str = "-O2") -> NativeRunner:
+def load(path: str | Path) -> NativeRunner:
     """Compile an exported .c file and load it into this process. It runs what the file says: load your own only.
 
-    Raises UnavailableError without a C compiler, ModelFileError for a file that is missing, cannot be compiled or is no filter.
+    Raises UnavailableError without a C compiler and where what it makes does not run here, ModelFileError for a file that is
+    missing, cannot be compiled or is no filter.
     """
     path = check_model_path(path, ".c")
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "filter.so"
-        build(path, library, optimize, "-shared", "-fPIC")
-        loaded = ctypes.CDLL(str(library))  # stays in memory when the file is gone
+        build(path, library, "-O2", "-shared", "-fPIC")
+        try:
+            loaded = ctypes.CDLL(str(library))  # stays in memory when the file is gone
+        except OSError as error:
+            reason = str(error).removeprefix(f"{library}: ")
+            raise UnavailableError(
+                f"The compiled {path.name} cannot be loaded: {reason}. Is CC a compiler for this machine, and may programs run "
+                "from the folder for temporary files (TMPDIR)?"
+            ) from None
     return NativeRunner(path, loaded)
 
 

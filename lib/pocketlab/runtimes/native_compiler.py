@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -28,7 +29,10 @@ def find_compiler() -> list[str]:
     """
     chosen = os.environ.get("CC", "").strip()
     if chosen:
-        command = shlex.split(chosen)
+        try:
+            command = shlex.split(chosen)
+        except ValueError:  # a quotation mark that is not closed
+            command = [chosen]
         if not _runs(command):
             raise UnavailableError(f"CC is set to {chosen!r}, which does not run here: unset it, or name a C compiler.")
         return command
@@ -72,7 +76,8 @@ def _run(command: Sequence[str], limit_s: float) -> subprocess.CompletedProcess[
         try:
             output, errors = process.communicate(timeout=limit_s)
         except BaseException:  # too long, or Ctrl-C
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it may just have ended
+                os.killpg(process.pid, signal.SIGKILL)
             raise
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
@@ -86,6 +91,7 @@ def build(source: Path, target: Path, *options: str, compiler: Sequence[str] | N
     """
     command = list(compiler) if compiler is not None else find_compiler()
     libraries = [] if "-c" in options else ["-lm"]
+    source = source.absolute()  # a name like -x.c would be an option
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder) / target.name
         try:
@@ -99,7 +105,7 @@ def build(source: Path, target: Path, *options: str, compiler: Sequence[str] | N
 
 
 def _errors(done: subprocess.CompletedProcess[str], source: Path) -> str:
-    lines = [line.replace(str(source), source.name).strip() for line in (done.stderr or done.stdout).splitlines()]
+    lines = [line.replace(f"{source.parent}{os.sep}", "").strip() for line in (done.stderr or done.stdout).splitlines()]
     told = [line for line in lines if "error" in line] or [line for line in lines if line]
     return "; ".join(told[:_SHOWN]) or f"it ended with status {done.returncode} and said nothing."
 

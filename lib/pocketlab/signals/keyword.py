@@ -41,16 +41,16 @@ class KeywordNetwork(nn.Module):
     again. Then the mean over all time, in four ranges of frequency, goes into one linear layer.
     """
 
-    def __init__(self, width: int = WIDTH) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        layers = [nn.Conv2d(1, width, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        layers = [nn.Conv2d(1, WIDTH, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU()]
         for block in range(BLOCKS):
             stride = 2 if block == 0 else 1
-            layers += [nn.Conv2d(width, width, 3, stride, padding=1, groups=width, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-            layers += [nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            layers += [nn.Conv2d(WIDTH, WIDTH, 3, stride, padding=1, groups=WIDTH, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU()]
+            layers += [nn.Conv2d(WIDTH, WIDTH, 1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU()]
         self.body = nn.Sequential(*layers)
         self.dropout = nn.Dropout(0.2)
-        self.head = nn.Linear(4 * width, len(CLASSES))
+        self.head = nn.Linear(4 * WIDTH, len(CLASSES))
 
     def forward(self, picture: Tensor) -> Tensor:
         """Return logits (batch, classes)."""

@@ -30,7 +30,7 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
 def network_input(decibels: np.ndarray) -> np.ndarray:
     """Return a window of decibels (…, FRAMES, BANDS) from 0 to 1: 1 is its loudest band, 0 is RANGE_DB below that, and more.
 
-    So a whisper gives the same picture as a shout of the same sound.
+    So a whisper gives the same picture as a shout of the same sound, as far as it lies above SMALLEST.
     """
     decibels = np.asarray(decibels, np.float32)
     loudest = decibels.max(axis=(-2, -1), keepdims=True)

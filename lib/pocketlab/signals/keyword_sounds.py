@@ -10,20 +10,23 @@ import scipy.signal
 from pocketlab.signals.keyword_features import BANDS, FRAMES, NONE, SAMPLE_RATE_HZ, SAMPLES, log_mel, network_input
 
 WHOLE, PART = 0.9, 0.55  # a word counts if this share of it is in the window, and not if less than that is
+NONE_SHARE = 0.25
 TEMPO = 0.7, 1.4  # seconds that are made one
 OTHERS = ("noise", "part", "backwards", "scrambled", "babble")
 
 
 def training_views(
-    recordings: Sequence[np.ndarray], labels: np.ndarray, *, views: int, none_share: float = 0.25, seed: int | list[int] = 0
+    recordings: Sequence[np.ndarray], labels: np.ndarray, *, views: int, seed: int | list[int] = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return inputs (count, 1, FRAMES, BANDS) float32 and labels (count,) int64: each recording `views` times, none twice alike.
 
-    none_share: how much of it all is no digit.
+    A quarter of it all, NONE_SHARE, is no digit. Raises ValueError for no recording, and for an empty one.
     """
+    if not len(recordings) or not all(map(len, recordings)):
+        raise ValueError(f"It takes recordings with samples in them; got {len(recordings)}, of which one or all are empty.")
     rng = np.random.default_rng(seed)
     digits = np.tile(np.arange(len(recordings)), views)
-    others = round(len(digits) * none_share / (1 - none_share))
+    others = round(len(digits) * NONE_SHARE / (1 - NONE_SHARE))
     inputs = np.empty((len(digits) + others, 1, FRAMES, BANDS), np.float32)
     for place in range(len(inputs)):
         window = np.zeros(round(SAMPLES * np.exp(rng.uniform(*np.log(TEMPO)))), np.float32)

@@ -43,8 +43,8 @@ class KeywordStream:
     classify: see `Classify`; it is given the last second, every `every` frames of 16 ms, from the moment there is one. score is
     the mean probability of a digit over the last `smoothing` times (Chen and others, Small-footprint keyword spotting using deep
     neural networks, 2014). A score of `threshold` or more is a detection, after which there is none for refractory_s: so
-    long the word stays in the window. 0.5 is the lowest threshold without a false alarm between the words of a speaker whom the
-    network had never heard.
+    long the word stays in the window. At 0.5 five of six speakers whom the network had never heard raised one false alarm or none
+    between their 150 words, the sixth raised 12; at 0.3 it was 14 or more for each.
 
     Raises ValueError for settings that make no sense.
     """
@@ -94,6 +94,8 @@ class KeywordStream:
         logits = np.asarray(self._classify(network_input(window)), np.float64)
         if logits.shape != (len(CLASSES),):
             raise ValueError(f"classify returned logits of shape {logits.shape}; expected is ({len(CLASSES)},).")
+        if not np.isfinite(logits.max()):
+            raise ValueError(f"classify returned logits that are NaN or infinite: {logits}. Is the model's file damaged?")
         exponentials = np.exp(logits - logits.max())
         self._posteriors = np.vstack([self._posteriors[1:], exponentials / exponentials.sum()])
         scores = self._posteriors.mean(axis=0)[:NONE]

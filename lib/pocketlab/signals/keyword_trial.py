@@ -48,8 +48,9 @@ def spoken_stream(
 ) -> tuple[np.ndarray, list[Word]]:
     """Return a stream (samples,) float32 at 8 kHz in which all recordings are said in drawn order, and the words in it.
 
-    Pauses are drawn from pause_s, loudness from 12 dB; noise lies snr_db below the words' mean power, in
+    Pauses are drawn from pause_s, loudness as in `level`; noise lies snr_db below the words' mean power, in
     the pauses too. A second of it comes first and last.
+    Raises ValueError where there is nothing to say.
     """
     rng = np.random.default_rng(seed)
     sounds: list[np.ndarray] = [np.zeros(SAMPLE_RATE_HZ, np.float32)]
@@ -61,20 +62,29 @@ def spoken_stream(
         sounds += [word, pause]
         place += len(word) + len(pause)
     sounds.append(np.zeros(SAMPLE_RATE_HZ, np.float32))
-    stream = np.concatenate(sounds)
-    spoken = np.sqrt((stream[stream != 0] ** 2).mean())
-    return stream + noise(len(stream), rng) * np.float32(spoken * 10 ** (-snr_db / 20)), words
+    return _in_noise(np.concatenate(sounds), snr_db, rng), words
 
 
 def other_stream(recordings: Sequence[np.ndarray], seconds: float, *, snr_db: float = 20.0, seed: int = 0) -> np.ndarray:
-    """Return a stream (samples,) as long as that in which nobody says a digit: pieces of words in another order, and noise."""
+    """Return a stream (samples,) as long as that in which nobody says a digit: pieces of words in another order, and noise.
+
+    Raises ValueError for no recording, and for a time that is not above 0 s.
+    """
+    if not len(recordings) or not 0 < seconds < np.inf:
+        raise ValueError(f"It takes recordings and a time above 0 s; got {len(recordings)} and {seconds} s.")
     rng = np.random.default_rng(seed)
     sounds: list[np.ndarray] = []
     while sum(map(len, sounds)) < seconds * SAMPLE_RATE_HZ:
         sounds += [level(scrambled(recordings, rng), rng), np.zeros(round(rng.uniform(0.2, 1.0) * SAMPLE_RATE_HZ), np.float32)]
-    stream = np.concatenate(sounds)[: round(seconds * SAMPLE_RATE_HZ)]
-    spoken = np.sqrt((stream[stream != 0] ** 2).mean())
-    return stream + noise(len(stream), rng) * np.float32(spoken * 10 ** (-snr_db / 20))
+    return _in_noise(np.concatenate(sounds)[: round(seconds * SAMPLE_RATE_HZ)], snr_db, rng)
+
+
+def _in_noise(stream: np.ndarray, snr_db: float, rng: np.random.Generator) -> np.ndarray:
+    """Add noise that lies snr_db below the power of what is not silence."""
+    spoken = stream[stream != 0]
+    if not len(spoken):
+        raise ValueError("There is no recording with a sound in it, so there is no level for the noise to lie below.")
+    return stream + noise(len(stream), rng) * np.float32(np.sqrt((spoken**2).mean()) * 10 ** (-snr_db / 20))
 
 
 def score_stream(words: Sequence[Word], detections: Sequence[Detection]) -> StreamScore:

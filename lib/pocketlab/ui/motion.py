@@ -32,7 +32,8 @@ def orientation_errors(
 
     errors: by what the line shows, NaN where the truth is unknown. A point is the root mean square over 1/400 of the record. The
     legend has the root mean square over `movement` (N,), or over the whole record without it.
-    Raises ValueError for no line or more than colors, lengths that differ, negative errors, and a sample rate of 0.
+    Raises ValueError for no line or more than there are colors, lengths that differ, errors that are negative or infinite, and a
+    sample rate of 0.
     """
     check_rate(sample_rate_hz)
     lines, moving = _checked_errors(errors, movement)
@@ -51,14 +52,14 @@ def orientation_errors(
         at, values = thinned(line, sample_rate_hz)
         axes.plot(at, values, color=color, linestyle=style, marker="", linewidth=2.2, label=f"{name}, RMS {scores[name]:.2f}°")
     low = max(_LEAST_DEG, min(float(np.nanpercentile(line, 2)) for line in lines.values()))
-    degrees_axis(axes, low / 1.5, 1.5 * max(float(np.nanmax(line)) for line in lines.values()))
+    degrees_axis(axes, low / 1.5, 1.5 * max(low, *(float(np.nanmax(line)) for line in lines.values())))
     axes.set(xlabel="time (s)", xlim=(0, seconds))
     plot.figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize="small")
     return plot
 
 
 def _checked_errors(errors: Mapping[str, ArrayLike], movement: ArrayLike | None) -> tuple[dict[str, Array], Flags]:
-    lines = {name: np.asarray(line, np.float64) for name, line in errors.items()}
+    lines = {name: np.atleast_1d(np.asarray(line, np.float64)) for name, line in errors.items()}
     _check_count(lines, "line")
     count = len(next(iter(lines.values())))
     moving = np.ones(count, np.bool_) if movement is None else np.asarray(movement, np.bool_)
@@ -66,8 +67,10 @@ def _checked_errors(errors: Mapping[str, ArrayLike], movement: ArrayLike | None)
         if line.ndim != 1 or len(line) != count:
             raise ValueError(f"All errors, and movement, are rows of {count} samples; {name} is an array {line.shape}.")
     for name, line in lines.items():
-        if not np.isfinite(line[moving]).any() or np.nanmin(line) < 0:
-            raise ValueError(f"Errors are angles of 0° or more, known in some sample with movement; those of {name} are not.")
+        if not np.isfinite(line[moving]).any() or np.nanmin(line) < 0 or np.isinf(line).any():
+            raise ValueError(
+                f"Errors are finite angles of 0° or more, known in some sample with movement; those of {name} are not."
+            )
     return lines, moving
 
 
@@ -115,10 +118,15 @@ def walk_map(walk: Walk, tracks: Mapping[str, ArrayLike], outage: tuple[float, f
 
     tracks: (N, 2) or (N, 3) positions in m by name, one for each of the walk's times. outage: from when to when, in s.
     The axes end near the true walk: fixes and tracks further away leave the picture, and the legend counts the fixes.
-    Raises ValueError for no track or more than colors, tracks of another length, and positions that are not finite.
+    Raises ValueError for no track or more than there are colors, tracks of another length, positions that are not finite, and an
+    outage in which the walk has no sample.
     """
     _check_count(tracks, "track")
     truth = walk.positions[:, :2]
+    begin, end = outage or (-np.inf, np.inf)
+    inside = (walk.times >= begin) & (walk.times <= end)
+    if not inside.any():
+        raise ValueError(f"The outage goes from {begin} to {end} s, and the walk from {walk.times[0]:g} to {walk.times[-1]:g} s.")
     paths = {name: _positions(name, track, len(truth))[:, :2] for name, track in tracks.items()}
     fixes = to_local(walk.gps.geodetic, walk.origin)[:, :2]
     there = np.stack([np.interp(walk.gps.times, walk.times, axis) for axis in truth.T], axis=-1)
@@ -133,7 +141,6 @@ def walk_map(walk: Walk, tracks: Mapping[str, ArrayLike], outage: tuple[float, f
     )
     (axes,) = plot.axes
     if outage:
-        inside = (walk.times >= outage[0]) & (walk.times <= outage[1])
         axes.plot(*truth[inside].T, color=theme.GRID, linewidth=16, linestyle="-", marker="", solid_capstyle="butt",
                   label=f"tunnel: no GPS, {outage[0]:.0f} to {outage[1]:.0f} s")  # fmt: skip
     axes.plot(*truth.T, color=theme.INK, linewidth=2.5, linestyle="-", marker="", label="truth")
@@ -157,11 +164,10 @@ def camera_path(truth: ArrayLike, estimates: Mapping[str, ArrayLike]) -> Plot:
 
     truth: (F, 3) m, x, y, and z up. estimates: (F, 3) by name.
     The axes end near the true path: what drifts away leaves the picture, and the legend says how far.
-    Raises ValueError for no estimate or more than colors, shapes that differ, and positions that are not finite.
+    Raises ValueError for no estimate or more than there are colors, shapes that differ, and positions that are not finite.
     """
     _check_count(estimates, "estimate")
-    true = np.asarray(truth, np.float64)
-    true = _positions("truth", true, len(true), columns=(3,))
+    true = _positions("truth", truth, len(np.atleast_1d(truth)), columns=(3,))
     paths = {name: _positions(name, path, len(true), columns=(3,)) for name, path in estimates.items()}
     way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(true, axis=0), axis=1))])
     ends = {name: float(np.linalg.norm(path[-1] - true[-1])) for name, path in paths.items()}
@@ -190,7 +196,7 @@ def kalman_1d(times: ArrayLike, truth: ArrayLike, measured: ArrayLike, lines: Ma
 
     times, truth, measured: (N,) in s and m; NaN where nothing was measured. lines: one or two by name, at the same times.
     The axis ends where truth and measurements do: a filter that knows nothing yet has a band beyond.
-    Raises ValueError for other numbers of lines, and for lengths that differ.
+    Raises ValueError for other numbers of lines, for lengths that differ, and for a truth that is not finite.
     """
     if not 1 <= len(lines) <= 2:
         raise ValueError(f"One or two bands can be told apart; got {len(lines)}.")
@@ -199,16 +205,17 @@ def kalman_1d(times: ArrayLike, truth: ArrayLike, measured: ArrayLike, lines: Ma
     for name, length in lengths.items():
         if length != at.shape or not len(at):
             raise ValueError(f"Everything has one value for each of the times {at.shape}, one at least; {name} has {length}.")
+    if not np.isfinite(true).all():
+        raise ValueError("The truth has values that are NaN or infinite; only what was measured may be missing, as NaN.")
     stds = {name: np.sqrt(line.covariances[:, 0, 0]) for name, line in lines.items()}
     inside = {name: np.abs(line.states[:, 0] - true) <= 2 * stds[name] for name, line in lines.items()}
     told = "; ".join(
         f"{name} {root_mean_square(line.states[:, 0] - true):.2f} m, the truth in its band {inside[name].mean():.0%} of the time"
         for name, line in lines.items()
     )
-    plot = Plot(
-        f"Position on a line in m against time, measured {int(np.isfinite(seen).sum())} times. Root mean square error: measured "
-        f"{root_mean_square(seen - true):.2f} m; {told}."
-    )
+    count = int(np.isfinite(seen).sum())
+    measurements = f"measured {root_mean_square(seen - true):.2f} m; " if count else ""
+    plot = Plot(f"Position on a line in m against time, measured {count} times. Root mean square error: {measurements}{told}.")
     (axes,) = plot.axes
     looks = ((theme.BLUE, "--", "///"), (theme.VERMILLION, "-.", "\\\\\\"))
     for (name, line), (color, style, hatch) in zip(lines.items(), looks, strict=False):

@@ -44,7 +44,7 @@ class Gain:
 
     @property
     def values(self) -> tuple[float, ...]:
-        """A thirtieth to thirty times the default, in steps of a third or so."""
+        """A thirtieth to thirty times the default, in steps of 40 %."""
         return tuple(float(f"{self.default * 30 ** (step / 10):.2g}") if step else self.default for step in range(-10, 11))
 
 
@@ -75,7 +75,8 @@ class OrientationExplorer:
     through the records one after the other, and `play` moves it. A point of the lines is the root mean square over 1/200 of
     the record. As the last value of a cell the explorer shows itself.
 
-    Raises ValueError for another number of records, a record without truth, and for what `estimate_orientation` refuses.
+    Raises ValueError for another number of records, a record without truth or with one of another length, and for what
+    `estimate_orientation` refuses.
     """
 
     def __init__(self, records: Mapping[str, Motion]) -> None:
@@ -260,6 +261,9 @@ def _checked(records: Mapping[str, Motion]) -> dict[str, Motion]:
     if not 1 <= len(records) <= _MOST_RECORDS:
         raise ValueError(f"The explorer shows 1 to {_MOST_RECORDS} records side by side; got {len(records)}.")
     for name, record in records.items():
+        if not len(record.gyr) == len(record.quat) == len(record.movement):
+            count = len(record.gyr)
+            raise ValueError(f"The record {name} needs an orientation, and whether it moves, for each of its {count} samples.")
         if not np.isfinite(record.quat).all(axis=1).any():
             raise ValueError(f"The record {name} has no true orientation, so there is no error to show.")
     return dict(records)

@@ -32,7 +32,8 @@ def filter_gains(responses: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Plot:
 
     responses: by the filter's name, frequencies (M,) in Hz, ascending, and gains (M,) in dB. 0 Hz has no place on a log axis
     and is left out; gains are drawn down to 90 dB below the highest, also those of −∞.
-    Raises ValueError for no filter or more than colors, other shapes, frequencies that do not ascend, and gains that are NaN.
+    Raises ValueError for no filter or more than there are colors, other shapes, frequencies that are infinite or do not ascend,
+    and gains that are NaN or complex.
     """
     _check_count(responses, "filter")
     curves = {name: _response(name, *response) for name, response in responses.items()}
@@ -54,10 +55,13 @@ def filter_gains(responses: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Plot:
 
 
 def _response(name: str, frequencies: ArrayLike, gains: ArrayLike) -> tuple[Array, Array]:
+    if np.iscomplexobj(gains):
+        raise ValueError(f"{name} has complex gains, a frequency response H: get gains in dB by 20 · log10(|H|).")
     hz, gain = np.asarray(frequencies, np.float64), np.asarray(gains, np.float64)
     if hz.ndim != 1 or hz.shape != gain.shape or (hz > 0).sum() < 2:
         raise ValueError(f"{name} needs a gain for each frequency, two above 0 Hz or more; got {gain.shape} and {hz.shape}.")
-    if not (np.diff(hz) > 0).all() or not np.isfinite(gain[hz > 0].max()):  # NaN fails either; −∞ is a zero of the filter
+    # NaN fails both; a gain of −∞ is a zero of the filter.
+    if not (np.diff(hz) > 0).all() or hz[-1] == np.inf or not np.isfinite(gain[hz > 0].max()):
         raise ValueError(f"{name}: frequencies ascend, and gains are in dB, not all −∞; get them by 20 · log10(|H|).")
     return hz[hz > 0], gain[hz > 0]
 
@@ -194,7 +198,8 @@ def frame_budget(parts: Mapping[str, float], budget_ms: float = FRAME_60_MS) -> 
 
     parts: ms by the part's name, in order, for example 90th percentiles. The bar is their sum, which for percentiles is
     somewhat more than that percentile of the whole.
-    Raises ValueError for no part or more than colors, times that are negative or not finite, and a budget that is not above 0.
+    Raises ValueError for no part or more than there are colors, times that are negative or not finite, and a budget that is not
+    above 0.
     """
     _check_count(parts, "part")
     sizes = np.array(list(parts.values()), np.float64)
