@@ -440,7 +440,8 @@ def kalman_step(state, covariance, t, z, s, d):
 kalman_step = lab.check("06.5", kalman_step)
 
 # %% [markdown]
-# Try it on a street: a phone that walks along it, position fixes once a second, 5 m off, and a tunnel without any.
+# Try it on a simulated street: somebody walks along it and stops for a while; position fixes come once a second, 5 m off, and
+# none in a tunnel.
 
 # %%
 from pocketlab.data.walking import simulate_walk
@@ -555,6 +556,8 @@ table(rows, columns, caption="Real motion: total error, default settings") if ro
 # ## 5. Where am I
 #
 # ### Walking with GPS
+#
+# Simulated again, with errors as phones have them: 5 m, wandering over a minute, one fix in twenty reflected by a wall.
 
 # %%
 lab.predict("06.P4")
@@ -629,7 +632,7 @@ for name, track in (("filtered", filtered), ("smoothed", smoothed)):
     rows.append((name, *meters(track.positions, walk.positions)))
     rows.append((f"{name}, in the tunnel", *meters(track.positions[tunnel], walk.positions[tunnel])))
 columns = ["position", Column("error", "m", 1), Column("largest", "m", 1)]
-table(rows, columns, caption="Four minutes on foot, 25 s of them in a tunnel")
+table(rows, columns, caption="Four simulated minutes on foot, 25 s of them in a tunnel")
 
 # %%
 reflected = walk.gps.outliers
@@ -701,8 +704,8 @@ table(rows, columns, caption=f"{way:.0f} m through the hall, simulated features"
 #
 # ### Extra: depth, from LIDAR and its cousins
 #
-# Some phones measure distance itself. What an app wants is not a hundred thousand points but the floor on which a sofa shall
-# stand.
+# Some phones measure distance itself; here a simulated one looks into a simulated room. What an app wants is not a hundred
+# thousand points but the floor on which a sofa shall stand.
 
 # %% tags=["nbval-check-output"]
 from pocketlab.data.room import scan_depth
