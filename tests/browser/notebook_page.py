@@ -51,8 +51,8 @@ class Journal:
 
     def check(self) -> None:
         """Fail on an error in the console, and on any request to another host."""
-        assert self.strangers == []
-        assert self.errors == []
+        assert not self.strangers, self.strangers
+        assert not self.errors, self.errors
 
 
 class NotebookPage:
