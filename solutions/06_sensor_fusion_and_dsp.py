@@ -29,9 +29,9 @@ lab = Lab("06")
 # ## 1. The baseline
 #
 # A phone in three motions: turned in the hand, shaken without turning much, and moved about, with a magnet clipped to it
-# after 20 s. They are simulated from physics, so that the true orientation is known: the noise and biases are a phone
-# sensor's (BMI160 and AK09918, data sheets), and rooms bend the earth's field a little. 60 seconds each, 100 samples a
-# second.
+# after 20 s. They are simulated from physics, so that the true orientation is known. The noise of gyroscope and accelerometer
+# is that of a phone's sensor (data sheet of BMI160); biases, errors of scale and the bends of the earth's field in rooms were
+# chosen to be of a phone's order. 60 seconds each, 100 samples a second.
 
 # %% tags=["nbval-check-output"]
 import numpy as np

@@ -27,7 +27,7 @@ class PositionNoise:
     acc_density: white noise of acceleration, in m/s²/√Hz; acc_bias and acc_walk: of the accelerometer's bias, at the start in
     m/s² and as a random walk in m/s²/√s. The defaults are for orientations that a filter estimates without a compass, up to a
     degree off, which tilts gravity by 0.17 m/s²: on simulated walks with those the squared innovations come out as large as
-    expected (with 0.02 and 0.01 a third larger, and twice the error).
+    expected (with 0.02 and 0.01 they are a third larger, and the error is 1.7 times as large).
     coasting_density: of acceleration where no sample says what it was, in m/s²/√Hz: a person who may start or stop.
     gps_time_constant_s, gps_slow_share: the part of the variance of GPS that wanders slowly, and how slowly. Fixes that err
     alike say less than independent ones; a filter that does not know it is too sure of itself. The defaults are those of
